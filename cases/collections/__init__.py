@@ -1,0 +1,32 @@
+"""Where collections come from by name: one line each in COLLECTIONS."""
+
+from collections.abc import Callable
+
+from cases.collections.base import Collection, CollectionUnavailable
+from cases.collections.chest_xray import ChestXrayCollection
+from cases.collections.folder import FolderCollection
+from cases.collections.phantom import PhantomCollection
+
+COLLECTIONS: dict[str, Callable[[], Collection]] = {
+    "phantom": PhantomCollection,
+    "chest_xray": ChestXrayCollection,
+    "folder": FolderCollection,
+}
+
+
+def open_collection(collection_id: str) -> Collection:
+    """Raises CollectionUnavailable, naming the command or setting that brings it, and KeyError for an unknown id."""
+    if collection_id not in COLLECTIONS:
+        raise KeyError(f"expected one of the collections {', '.join(COLLECTIONS)}, received {collection_id!r}")
+    return COLLECTIONS[collection_id]()
+
+
+def available_collections() -> dict[str, Collection]:
+    """The collections that are on this machine, by id, in the order of the registry."""
+    found = {}
+    for collection_id in COLLECTIONS:
+        try:
+            found[collection_id] = open_collection(collection_id)
+        except CollectionUnavailable:
+            continue
+    return found

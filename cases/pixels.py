@@ -1,0 +1,58 @@
+"""What the image decoder and the DICOM decoder share: limits on size, the step to 8 bits, text from a file made safe.
+
+Errors are RadiographError with a message that lacks the file name; cases.decode puts it in front.
+"""
+
+import numpy as np
+
+from cases.radiograph import RadiographError
+
+MIN_SIDE = 32
+MAX_PIXELS = 40_000_000
+
+# The share of the darkest and of the brightest pixels that may saturate, in percent: a few hot pixels or a burnt-in
+# side marker must not flatten the film.
+_TAIL = 0.1
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise RadiographError for a picture too small to read or too large to hold. Called before pixels are decoded."""
+    if min(height, width) < MIN_SIDE:
+        raise RadiographError(f"expected at least {MIN_SIDE} × {MIN_SIDE} pixels. Received {width} × {height}.")
+    if height * width > MAX_PIXELS:
+        raise RadiographError(
+            f"expected at most {MAX_PIXELS // 1_000_000} megapixels. "
+            f"Received {width} × {height}, which is {height * width / 1e6:,.0f}."
+        )
+
+
+def thinned(values: np.ndarray) -> np.ndarray:
+    """At most two million of the values, evenly taken, as a flat view: enough to judge the contrast by."""
+    return values.ravel()[:: max(1, values.size // 1_000_000)]
+
+
+def contrast_window(values: np.ndarray) -> tuple[float, float]:
+    """The (low, high) that shows values of any depth well: all but the darkest and the brightest 0.1%."""
+    low, high = np.percentile(thinned(values), (_TAIL, 100 - _TAIL))
+    if low == high:
+        low, high = values.min(), values.max()
+    return float(low), float(high)
+
+
+def to_bytes(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Map low..high to 0..255 as uint8, what lies outside saturated; all 0 when low equals high."""
+    if low == high:
+        return np.zeros(values.shape, np.uint8)
+    fraction = np.subtract(values, low, dtype=np.float32 if values.itemsize < 4 else np.float64)
+    fraction /= high - low
+    np.clip(fraction, 0, 1, out=fraction)
+    fraction *= 255
+    return np.rint(fraction, out=fraction).astype(np.uint8)
+
+
+def printable(text: object, limit: int) -> str:
+    """text without control or direction-changing characters, its middle left out beyond limit characters."""
+    shown = "".join(character for character in str(text) if character.isprintable()).strip()
+    if len(shown) <= limit:
+        return shown
+    return f"{shown[: limit - 10]}…{shown[-9:]}"

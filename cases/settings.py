@@ -1,0 +1,20 @@
+"""Where data lies on this machine: the one place that reads LungLens's environment variables for it."""
+
+import os
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+def data_root() -> Path:
+    """The folder that holds data sets, one folder each (`chest_xray/`, ...).
+
+    The environment variable LUNGLENS_DATA names it; the default is `data/` in the project.
+    """
+    return Path(os.environ.get("LUNGLENS_DATA") or PROJECT_ROOT / "data").expanduser()
+
+
+def user_folder() -> Path | None:
+    """The folder of a person's own images: the environment variable LUNGLENS_FOLDER, None when it is not set."""
+    folder = os.environ.get("LUNGLENS_FOLDER")
+    return Path(folder).expanduser() if folder else None
