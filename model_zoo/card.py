@@ -1,0 +1,166 @@
+"""The model card: what a person and the app need to know about an export, as card.json.
+
+Every figure in `metrics` is computed from the export's prediction rows (evaluation.summarise); a test recomputes it.
+"""
+
+import dataclasses
+import json
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Union, get_args, get_origin, get_type_hints
+
+SCHEMA_VERSION = 1
+
+
+class CardError(ValueError):
+    """card.json cannot be used. The message names the file, the field, and what was received."""
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """layer: name of the convolutional layer that Grad-CAM explains. scale: the value painted in the strongest colour,
+    in the raw map's unit (logits per feature), the same for every image of the model; rule: how scale was found."""
+
+    layer: str
+    scale: float
+    rule: str
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The operating point: probability at or above value is called pneumonia. chosen_on: a prediction set's name,
+    never one of the test split."""
+
+    value: float
+    rule: str
+    chosen_on: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """started_from: what the weights were before training. mantissa_bits: kept of float32's 23.
+    auroc_shift: AUROC on validation after rounding minus before. bytes: size of model.keras."""
+
+    started_from: str
+    sha256: str
+    bytes: int
+    parameters: int
+    mantissa_bits: int
+    auroc_shift: float
+
+
+@dataclass(frozen=True)
+class Data:
+    """counts: per part (training, validation, test): images, patients, normal, pneumonia.
+    test_read: when `evaluate` read the test split, ISO 8601 dates, one per reading."""
+
+    collection: str
+    protocol: str
+    licence: str
+    counts: dict
+    test_read: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The published work that the recipe follows, and the figure claimed there (metric's name -> value)."""
+
+    title: str
+    claims: dict
+    protocol: str
+
+
+@dataclass(frozen=True)
+class Training:
+    device: str
+    seconds: float
+    epochs: int
+    versions: dict
+
+
+@dataclass(frozen=True)
+class Card:
+    """schema: SCHEMA_VERSION at writing. temperature: probability = sigmoid(logit / temperature).
+    recipe: the hyperparameters. metrics: per prediction set, evaluation.summarise's figures."""
+
+    id: str
+    title: str
+    summary: str
+    architecture: str
+    side: int
+    channels: int
+    heatmap: Heatmap
+    temperature: float
+    threshold: Threshold
+    weights: Weights
+    data: Data
+    recipe: dict
+    training: Training
+    limits: tuple[str, ...]
+    reference: Reference | None = None
+    metrics: dict = dataclasses.field(default_factory=dict)
+    schema: int = SCHEMA_VERSION
+
+    def __post_init__(self):
+        checks = {
+            "schema": (self.schema == SCHEMA_VERSION, f"{SCHEMA_VERSION}", self.schema),
+            "side": (self.side >= 8, "at least 8", self.side),
+            "channels": (self.channels in (1, 3), "1 or 3", self.channels),
+            "temperature": (0 < self.temperature < float("inf"), "a number above 0", self.temperature),
+            "threshold.value": (0 <= self.threshold.value <= 1, "a probability", self.threshold.value),
+            "threshold.chosen_on": (
+                not self.threshold.chosen_on.endswith("-test"),
+                "a prediction set other than a test split",
+                self.threshold.chosen_on,
+            ),
+            "heatmap.scale": (0 < self.heatmap.scale < float("inf"), "a number above 0", self.heatmap.scale),
+        }
+        for field, (holds, expected, received) in checks.items():
+            if not holds:
+                raise CardError(f"{field}: expected {expected}. Received: {received!r}.")
+
+
+def read_card(path: Path) -> Card:
+    """Raises CardError when the file is missing, is not JSON, or lacks, mistypes or adds a field."""
+    try:
+        return _from_json(Card, json.loads(path.read_text(encoding="utf-8")), "card")
+    except FileNotFoundError:
+        raise CardError(f"{path}: expected a model card. Received: no such file.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CardError(f"{path}: expected JSON. Received: {error}.") from None
+    except CardError as error:
+        raise CardError(f"{path}: {error}") from None
+
+
+def write_card(card: Card, path: Path) -> None:
+    path.write_text(json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _from_json(kind, value, where: str):
+    """Build `kind` (a dataclass, a union with None, a tuple of strings, or a plain type) from JSON's value."""
+    if get_origin(kind) in (types.UnionType, Union):
+        inner = next(member for member in get_args(kind) if member is not type(None))
+        return None if value is None else _from_json(inner, value, where)
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise CardError(f"{where}: expected an object. Received: {value!r}.")
+        hints = get_type_hints(kind)
+        needed = {field.name for field in dataclasses.fields(kind) if _has_no_default(field)}
+        if missing := sorted(needed - value.keys()):
+            raise CardError(f"{where}: expected the fields {', '.join(missing)}. Received: none of that name.")
+        if unknown := sorted(value.keys() - hints.keys()):
+            raise CardError(f"{where}: expected no other fields than the card's. Received: {', '.join(unknown)}.")
+        return kind(**{name: _from_json(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise CardError(f"{where}: expected a list of texts. Received: {value!r}.")
+        return tuple(value)
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or isinstance(value, bool):
+        raise CardError(f"{where}: expected {kind.__name__}. Received: {value!r}.")
+    return kind(value)
+
+
+def _has_no_default(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

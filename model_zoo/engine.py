@@ -1,0 +1,135 @@
+"""Run a trained model: probability and Grad-CAM for the price of one forward pass.
+
+The network is cut once at its heatmap layer into features and head. One traced function runs the features once and
+takes the gradient of the logit through the head only. Grad-CAM (Selvaraju et al. 2017) weights each feature map by
+its mean gradient and sums them; before the rectifier that sum is a signed map, so that its positive part is the
+evidence for PNEUMONIA and its negative part the evidence for NORMAL (the negated logit has the negated gradient).
+
+Importing this module imports TensorFlow (about 6 s): pages that only show stored results must not.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Whatever backend this machine trains with, the engine's gradient is TensorFlow's.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cases.preprocess import model_input
+from model_zoo.registry import Export, ExportError
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(f"The engine needs Keras on TensorFlow. Received: the {keras.backend.backend()} backend.")
+
+DIRECTIONS = ("pneumonia", "normal")
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What a model says of one radiograph, and why.
+
+    logit: for PNEUMONIA. probability: sigmoid(logit / temperature), 0..1.
+    signed_map: float32 (rows, columns) of the heatmap layer, raw Grad-CAM before the rectifier, in logits per feature:
+        above 0 speaks for pneumonia, below 0 for normal. Not normalised: maps of two images can be compared.
+    """
+
+    logit: float
+    probability: float
+    signed_map: np.ndarray
+
+    def evidence(self, direction: str) -> np.ndarray:
+        """Grad-CAM for one of DIRECTIONS: float32 (rows, columns), >= 0. All zero means that nothing speaks for it."""
+        if direction not in DIRECTIONS:
+            raise ValueError(f"Expected a direction of {', '.join(DIRECTIONS)}. Received: {direction!r}.")
+        return np.maximum(self.signed_map if direction == "pneumonia" else -self.signed_map, 0)
+
+
+class Engine:
+    """A model in memory. It holds no state between calls and may be called from several threads.
+
+    Raises ExportError when the file is not the one that the card describes, or is no model of the expected form.
+    """
+
+    def __init__(self, export: Export):
+        self.export = export
+        self.model = _load(export)
+        self._features, self._head = _cut(self.model, export)
+        card = export.card
+        images = tf.TensorSpec((None, card.side, card.side, card.channels), tf.float32)
+        self._explain = tf.function(self._explain_batch, input_signature=[images])
+        self._logits = tf.function(lambda x: self.model(x, training=False), input_signature=[images])
+
+    def input(self, pixels: np.ndarray) -> np.ndarray:
+        """One radiograph's pixels, uint8 (height, width), as this model's input: uint8 (side, side, channels)."""
+        return model_input(pixels, self.export.card.side, self.export.card.channels)
+
+    def explain(self, images: np.ndarray) -> list[Explanation]:
+        """Explanations of a batch (n, side, side, channels), 0..255, one per image."""
+        logits, maps = self._explain(tf.cast(images, tf.float32))
+        logits = logits.numpy()
+        return [
+            Explanation(float(logit), float(probability), signed_map)
+            for logit, probability, signed_map in zip(logits, self._calibrated(logits), maps.numpy(), strict=True)
+        ]
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Logits (n,) of a batch, without maps: the bare forward pass."""
+        return self._logits(tf.cast(images, tf.float32)).numpy()[:, 0]
+
+    def probabilities(self, pixels: Iterable[np.ndarray], batch_size: int = 32) -> Iterator[float]:
+        """Probabilities of a stream of radiographs, in order; no more than a batch is held in memory."""
+        batch: list[np.ndarray] = []
+        for image in pixels:
+            batch.append(self.input(image))
+            if len(batch) == batch_size:
+                yield from self._calibrated(self.logits(np.stack(batch))).tolist()
+                batch.clear()
+        if batch:
+            yield from self._calibrated(self.logits(np.stack(batch))).tolist()
+
+    def _calibrated(self, logits: np.ndarray) -> np.ndarray:
+        return calibrated(logits, self.export.card.temperature)
+
+    def _explain_batch(self, images):
+        features = self._features(images, training=False)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(features)
+            logits = self._head(features, training=False)[:, 0]
+        weights = tf.reduce_mean(tape.gradient(logits, features), axis=(1, 2), keepdims=True)
+        return logits, tf.reduce_sum(weights * features, axis=-1)
+
+
+def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities from logits by temperature scaling (Guo et al. 2017)."""
+    return 1 / (1 + np.exp(-np.clip(logits.astype(np.float64) / temperature, -60, 60)))
+
+
+def _load(export: Export) -> keras.Model:
+    path = export.verified_model_path()
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        raise ExportError(f"{path}: expected a Keras model of built-in layers. Received: {error}") from error
+    card = export.card
+    expected = ((None, card.side, card.side, card.channels), (None, 1))
+    received = (tuple(model.input_shape), tuple(model.output_shape))
+    if received != expected:
+        raise ExportError(f"{path}: expected input and output shapes {expected}. Received: {received}.")
+    return model
+
+
+def _cut(model: keras.Model, export: Export) -> tuple[keras.Model, keras.Model]:
+    name = export.card.heatmap.layer
+    try:
+        layer = model.get_layer(name)
+        return keras.Model(model.input, layer.output), keras.Model(layer.output, model.output)
+    except ValueError as error:
+        raise ExportError(
+            f"{export.model_path}: expected a layer {name!r} that everything after it passes through. Received: {error}"
+        ) from error

@@ -1,0 +1,86 @@
+"""Which trained models there are: a scan of the export folders. Imports nothing that runs a model.
+
+An export folder holds model.keras, card.json, predictions/*.csv and history.csv; adding a model is adding a folder.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from model_zoo.card import Card, CardError, read_card
+from model_zoo.predictions import read_predictions
+
+EXPORTS = Path(__file__).resolve().parent / "exports"
+
+
+class ExportError(ValueError):
+    """An export cannot be used. The message names the file and what was received."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """One trained model on disk. Reading the card is all that opening it costs."""
+
+    folder: Path
+    card: Card
+
+    @property
+    def id(self) -> str:
+        return self.card.id
+
+    @property
+    def model_path(self) -> Path:
+        return self.folder / "model.keras"
+
+    def prediction_sets(self) -> tuple[str, ...]:
+        """Names such as "chest_xray-test" of the stored prediction files."""
+        return tuple(sorted(path.stem for path in (self.folder / "predictions").glob("*.csv")))
+
+    def predictions_path(self, name: str) -> Path:
+        return self.folder / "predictions" / f"{name}.csv"
+
+    def predictions(self, name: str) -> pd.DataFrame:
+        """Rows of one set (predictions.read_predictions). Raises PredictionsError."""
+        return read_predictions(self.predictions_path(name))
+
+    def verified_model_path(self) -> Path:
+        """model_path after its hash was compared with the card's. Raises ExportError when it is missing or differs."""
+        if not self.model_path.is_file():
+            raise ExportError(f"{self.model_path}: expected the model's weights. Received: no such file.")
+        received = sha256_of(self.model_path)
+        if received != self.card.weights.sha256:
+            raise ExportError(
+                f"{self.model_path}: expected the weights of the card, sha256 {self.card.weights.sha256[:12]}…. "
+                f"Received: a file with sha256 {received[:12]}…. Restore it with `git checkout`, or export it again."
+            )
+        return self.model_path
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def open_export(model_id: str, root: Path = EXPORTS) -> Export:
+    """Raises ExportError for an unknown id, CardError for a card that cannot be used."""
+    exports, problems = scan(root)
+    if model_id in exports:
+        return exports[model_id]
+    if model_id in problems:
+        raise CardError(problems[model_id])
+    raise ExportError(f"Expected one of the models {', '.join(exports) or '(none)'}. Received: {model_id!r}.")
+
+
+def scan(root: Path = EXPORTS) -> tuple[dict[str, Export], dict[str, str]]:
+    """(exports by id, problems by folder name): a broken export is named and the others keep working."""
+    exports, problems = {}, {}
+    for folder in sorted(path for path in root.glob("*") if path.is_dir() and not path.name.startswith(".")):
+        try:
+            card = read_card(folder / "card.json")
+            if card.id != folder.name:
+                raise CardError(f"{folder}: expected a card with the folder's name as id. Received: {card.id!r}.")
+            exports[card.id] = Export(folder, card)
+        except CardError as error:
+            problems[folder.name] = str(error)
+    return exports, problems
