@@ -1,0 +1,105 @@
+"""Images in memory, patients split, batches drawn.
+
+ImageSet holds what a training run reads: uint8 images (n, side, side, channels) and the entries they came from.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+from tqdm import tqdm
+
+from cases.collections import open_collection
+from cases.collections.base import Collection, Entry
+from cases.preprocess import model_input
+from train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """images: uint8 (n, side, side, channels). labels: float32 (n,), 0 normal or 1 pneumonia. entries: n of them."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    entries: tuple[Entry, ...]
+
+
+def development_entries(collection: Collection) -> tuple[Entry, ...]:
+    """What training may look at: every labelled image outside the test split. The official val split of 16 images is
+    too small to measure anything, so it joins the train split."""
+    return tuple(entry for entry in collection.entries() if entry.split != "test" and entry.label is not None)
+
+
+def patient_split(
+    entries: Sequence[Entry], validation_share: float, seed: int
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """(training, validation): whole patients, classes in equal proportion, about validation_share of the images.
+
+    Patient numbers may restart in each folder of the official split, so that one number in two folders may or may not
+    be one child; here it counts as one, which can only keep more apart, never less.
+    """
+    folds = StratifiedGroupKFold(n_splits=round(1 / validation_share), shuffle=True, random_state=seed)
+    labels = [entry.label for entry in entries]
+    patients = [re.sub(r"^(train|val|test)/", "", entry.patient_id or entry.id) for entry in entries]
+    training, validation = next(folds.split(labels, labels, patients))
+    return tuple(entries[i] for i in training), tuple(entries[i] for i in validation)
+
+
+def load_images(collection: Collection, entries: Iterable[Entry], side: int, channels: int) -> ImageSet:
+    """Decode and resize. Raises RadiographError, naming the file, at the first image that cannot be read."""
+    entries = tuple(entries)
+    images = np.empty((len(entries), side, side, channels), np.uint8)
+    for i, entry in enumerate(tqdm(entries, desc=f"reading {collection.id}", unit="image", mininterval=1)):
+        images[i] = model_input(collection.load(entry.id).pixels, side, channels)
+    return ImageSet(images, np.array([entry.label for entry in entries], np.float32), entries)
+
+
+def development_sets(recipe: Recipe) -> tuple[ImageSet, ImageSet]:
+    """(training, validation) of a recipe, from its collection."""
+    collection = open_collection(recipe.collection)
+    parts = patient_split(development_entries(collection), recipe.validation_share, recipe.seed)
+    training, validation = (load_images(collection, part, recipe.side, recipe.channels) for part in parts)
+    return training, validation
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of an ImageSet in an order that depends on (seed, epoch) only, so that a resumed run sees the same ones.
+
+    balanced: each batch position is a normal or a pneumonia with equal chance; the rarer class is then seen more than
+    once per epoch and some images of the commoner one not at all.
+    """
+
+    def __init__(self, data: ImageSet, batch_size: int, balanced: bool, seed: int, first_epoch: int = 0):
+        super().__init__()
+        self.data, self.batch_size, self.balanced, self.seed = data, batch_size, balanced, seed
+        self.epoch = first_epoch
+        self._draw()
+
+    def __len__(self) -> int:
+        return len(self.data.labels) // self.batch_size
+
+    def __getitem__(self, index: int):
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.data.images[chosen], self.data.labels[chosen, np.newaxis]
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        self._draw()
+
+    def _draw(self):
+        rng = np.random.default_rng([self.seed, self.epoch])
+        count = len(self.data.labels)
+        if not self.balanced:
+            self.order = rng.permutation(count)
+            return
+        pneumonia = rng.random(count) < 0.5
+        self.order = np.empty(count, int)
+        for label, places in ((1, pneumonia), (0, ~pneumonia)):
+            members = np.flatnonzero(self.data.labels == label)
+            needed = int(places.sum())
+            # Whole shuffles one after the other: no image is drawn a third time before all were drawn twice.
+            rounds = [rng.permutation(members) for _ in range(-(-needed // len(members)))]
+            self.order[places] = np.concatenate(rounds)[:needed]

@@ -1,0 +1,174 @@
+"""From a finished run to an export folder: compact weights, calibration, operating point, heatmap scale, card.
+
+Everything is chosen on the recipe's validation images; only `evaluate` reads a test split. A card has room for a
+temperature alone, so that the calibration's offset is added to the bias of the network's last layer.
+"""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from cases.collections import open_collection
+from cases.collections.base import Entry
+from model_zoo import evaluation
+from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
+from model_zoo.engine import Engine, calibrated
+from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
+from model_zoo.registry import Export, ExportError, sha256_of
+from train.calibrate import fit_calibration, operating_point
+from train.compact import compress, round_mantissa
+from train.data import load_images
+from train.recipe import Recipe
+
+HEATMAP_PERCENTILE = 95
+
+
+def export(recipe: Recipe, run: Path, root: Path) -> Export:
+    """Write root/<recipe.id> from the finished run, replacing an earlier export only once the new one is complete.
+
+    Raises ExportError when the run is not finished.
+    """
+    if not (run / "trained.keras").exists():
+        raise ExportError(f"{run}: expected a finished run. Received: no trained.keras. Run `fit` first.")
+    folder = root / f".{recipe.id}-unfinished"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    collection = open_collection(recipe.collection)
+    by_id = {entry.id: entry for entry in collection.entries()}
+    split = {part: [by_id[i] for i in ids] for part, ids in json.loads((run / "split.json").read_text()).items()}
+    validation = load_images(collection, split["validation"], recipe.side, recipe.channels)
+
+    network = keras.models.load_model(run / "trained.keras", compile=False)
+    before = network.predict(validation.images, batch_size=64, verbose=0)[:, 0]
+    temperature, offset = fit_calibration(before, validation.labels)
+    bias = network.layers[-1].bias
+    bias.assign(bias + offset)
+    network.set_weights([round_mantissa(weight, recipe.mantissa_bits) for weight in network.get_weights()])
+    path = folder / "model.keras"
+    network.save(path)
+    compress(path)
+
+    card = _draft(recipe, run, path, network.count_params(), {**split, "test": collection.entries("test")})
+    engine = Engine(Export(folder, card))
+    blocks = [validation.images[start : start + 64] for start in range(0, len(validation.images), 64)]
+    explanations = [explanation for block in blocks for explanation in engine.explain(block)]
+    logits = np.array([explanation.logit for explanation in explanations])
+    strongest = [np.abs(explanation.signed_map).max() for explanation in explanations]
+    temperature = round(temperature, 4)
+    probabilities = np.round(calibrated(logits, temperature), 6)
+    name = f"{recipe.collection}-validation"
+    write_predictions(prediction_rows(validation.entries, probabilities), folder / "predictions" / f"{name}.csv")
+    rows = read_predictions(folder / "predictions" / f"{name}.csv")
+    threshold = Threshold(
+        value=round(operating_point(probabilities, validation.labels, recipe.target_sensitivity), 6),
+        rule=f"the highest threshold with a sensitivity of at least {recipe.target_sensitivity:.0%}",
+        chosen_on=name,
+    )
+    shift = roc_auc_score(validation.labels, logits) - roc_auc_score(validation.labels, before)
+    card = dataclasses.replace(
+        card,
+        heatmap=dataclasses.replace(card.heatmap, scale=float(f"{np.percentile(strongest, HEATMAP_PERCENTILE):.4g}")),
+        temperature=temperature,
+        threshold=threshold,
+        weights=dataclasses.replace(card.weights, auroc_shift=round(float(shift), 6)),
+        metrics={name: evaluation.summarise(rows, threshold.value)},
+    )
+    write_card(card, folder / "card.json")
+    shutil.copy(run / "history.csv", folder / "history.csv")
+    shutil.rmtree(root / recipe.id, ignore_errors=True)
+    folder.rename(root / recipe.id)
+    return Export(root / recipe.id, card)
+
+
+def evaluate(export: Export, collection_id: str) -> dict:
+    """Score the test split of a collection with an export; store the rows and their summary, which is returned.
+
+    This is the only code that reads a test split. Reading the one of the model's own collection is noted on the card.
+    """
+    collection = open_collection(collection_id)
+    entries = [entry for entry in collection.entries("test") if entry.label is not None]
+    card = export.card
+    images = load_images(collection, entries, card.side, card.channels)
+    engine = Engine(export)
+    blocks = [images.images[start : start + 64] for start in range(0, len(entries), 64)]
+    logits = np.concatenate([engine.logits(block) for block in blocks])
+    name = f"{collection_id}-test"
+    write_predictions(prediction_rows(entries, calibrated(logits, card.temperature)), export.predictions_path(name))
+    summary = evaluation.summarise(export.predictions(name), card.threshold.value)
+    data = card.data
+    if collection_id == data.collection:
+        data = dataclasses.replace(data, test_read=(*data.test_read, date.today().isoformat()))
+    card = dataclasses.replace(card, data=data, metrics={**card.metrics, name: summary})
+    write_card(card, export.folder / "card.json")
+    return summary
+
+
+def prediction_rows(entries: Sequence[Entry], probabilities: np.ndarray) -> pd.DataFrame:
+    """Rows as predictions.py describes them; an image without a known patient counts as a patient of its own."""
+    table = [
+        (entry.id, entry.patient_id or entry.id, entry.label, entry.subtype or "", probability)
+        for entry, probability in zip(entries, probabilities, strict=True)
+    ]
+    return pd.DataFrame(table, columns=list(COLUMNS))
+
+
+def _draft(recipe: Recipe, run: Path, path: Path, parameters: int, parts: dict[str, Sequence[Entry]]) -> Card:
+    """The card with everything that is known before the validation images are scored."""
+    history = pd.read_csv(run / "history.csv")
+    environment = json.loads((run / "environment.json").read_text())
+    return Card(
+        id=recipe.id,
+        title=recipe.title,
+        summary=recipe.summary,
+        architecture=recipe.architecture,
+        side=recipe.side,
+        channels=recipe.channels,
+        heatmap=Heatmap(
+            layer=recipe.heatmap_layer,
+            scale=1.0,
+            rule=f"{HEATMAP_PERCENTILE}th percentile of the validation images' strongest evidence, either direction",
+        ),
+        temperature=1.0,
+        threshold=Threshold(0.5, "none yet", "none"),
+        weights=Weights(
+            started_from=recipe.started_from,
+            sha256=sha256_of(path),
+            bytes=path.stat().st_size,
+            parameters=parameters,
+            mantissa_bits=recipe.mantissa_bits,
+            auroc_shift=0.0,
+        ),
+        data=Data(
+            collection=recipe.collection,
+            protocol="official test split; whole patients of the rest split into training and validation",
+            licence=open_collection(recipe.collection).licence,
+            counts={name: _counts(entries) for name, entries in parts.items()},
+        ),
+        recipe=recipe.hyperparameters(),
+        training=Training(
+            device=environment["device"],
+            seconds=round(float(history["seconds"].sum()), 1),
+            epochs=len(history),
+            versions=environment["versions"],
+        ),
+        limits=recipe.limits,
+        reference=recipe.reference,
+    )
+
+
+def _counts(entries: Sequence[Entry]) -> dict[str, int]:
+    pneumonia = sum(entry.label for entry in entries)
+    return {
+        "images": len(entries),
+        "patients": len({entry.patient_id or entry.id for entry in entries}),
+        "normal": len(entries) - pneumonia,
+        "pneumonia": pneumonia,
+    }

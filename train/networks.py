@@ -1,0 +1,60 @@
+"""Network architectures that recipes share, built from Keras's own layers only, so that exports load in safe mode.
+
+Every builder returns a functional model: input float32 (n, side, side, channels) in 0..255, output (n, 1), the logit
+for PNEUMONIA. Scaling is inside.
+"""
+
+import keras
+from keras import layers
+
+
+def _convolution(x, filters: int, kernel: int = 3, strides: int = 1, name: str | None = None):
+    x = layers.Conv2D(filters, kernel, strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+    x = layers.BatchNormalization(momentum=0.95)(x)
+    return layers.Activation("relu", name=name)(x)
+
+
+def _residual_pair(x, filters: int, name: str | None = None):
+    """Two convolutions with an identity shortcut around them (He et al. 2016), no weights in the shortcut."""
+    shortcut = x
+    x = _convolution(x, filters)
+    x = layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+    x = layers.BatchNormalization(momentum=0.95)(x)
+    return layers.Activation("relu", name=name)(layers.Add()([x, shortcut]))
+
+
+def cnn8(side: int, width: int) -> keras.Model:
+    """Six convolutions and two dense layers with ReLU, no normalisation; heatmap layer "last_conv".
+
+    width: filters of the first layer; later ones have two and four times as many. The last feature map is side/8 wide.
+    """
+    inputs = keras.Input((side, side, 1), name="radiograph")
+    x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    filters = (width, 2 * width, 2 * width, 4 * width, 4 * width, 4 * width)
+    for i, (count, strides) in enumerate(zip(filters, (2, 2, 1, 2, 1, 1), strict=True)):
+        name = "last_conv" if i == len(filters) - 1 else None
+        kernel = {"kernel_initializer": "he_normal", "padding": "same", "activation": "relu"}
+        x = layers.Conv2D(count, 3, strides, name=name, **kernel)(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(4 * width, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(1, name="logit")(x), name="cnn8")
+
+
+def cnn11(side: int, width: int, dropout: float) -> keras.Model:
+    """Ten convolutions and one dense layer, batch-normalised, with three residual pairs; heatmap layer "last_conv".
+
+    width: filters of the first layer; later layers have two, four and six times as many. The last feature map is
+    side/8 wide, so that a heatmap keeps some detail.
+    """
+    inputs = keras.Input((side, side, 1), name="radiograph")
+    x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    x = _convolution(x, width, kernel=5, strides=2)
+    x = _convolution(x, 2 * width, strides=2)
+    x = _residual_pair(x, 2 * width)
+    x = _convolution(x, 4 * width, strides=2)
+    x = _residual_pair(x, 4 * width)
+    x = _convolution(x, 6 * width)
+    x = _residual_pair(x, 6 * width, name="last_conv")
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, layers.Dense(1, name="logit")(x), name="cnn11")

@@ -1,0 +1,120 @@
+"""What a recipe is: every decision that training one model takes, as plain frozen settings.
+
+A recipe file, train/recipes/<model_id>.py, defines `recipe(quick: bool = False) -> Recipe`. The quick mode trains a
+small version on phantoms in about a minute: it shows that the recipe runs, not what it reaches.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from model_zoo.card import Reference
+
+# What every model trained on the Kermany films must say of itself.
+KERMANY_LIMITS = (
+    "Trained on films of children aged one to five from one hospital; other ages and hospitals are unknown ground.",
+    "Knows two answers only. Anything else on a film, or a film that is not of a chest, still gets a probability.",
+)
+
+
+class RecipeError(ValueError):
+    """A recipe that does not exist or cannot run here. The message says what was expected and what was received."""
+
+
+class TrainingStopped(RuntimeError):
+    """Training cannot go on. The message says why and what to change."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes to each training image, drawn anew each time it is seen. Zero switches a change off.
+
+    horizontal_flip: mirror half of the images.
+    rotation, shear: up to this many degrees either way.
+    translation: up to this share of the side, each axis.
+    zoom: (smallest, largest) factor of the field of view, drawn per axis, so that the aspect ratio varies too;
+        above 1 zooms out, because more of the scene is seen.
+    gamma: intensities (0..1) to the power exp(u), u uniform in +-gamma: exposure and film curve.
+    contrast: (smallest, largest) factor around the image's mean.
+    brightness: added, up to this share of the full range either way.
+    noise: standard deviation, as a share of the full range.
+    """
+
+    horizontal_flip: bool = False
+    rotation: float = 0.0
+    shear: float = 0.0
+    translation: float = 0.0
+    zoom: tuple[float, float] = (1.0, 1.0)
+    gamma: float = 0.0
+    contrast: tuple[float, float] = (1.0, 1.0)
+    brightness: float = 0.0
+    noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run of epochs under one optimiser: AdamW, the rate warming up to learning_rate, then a cosine down to zero.
+
+    warmup: share of the stage's steps spent warming up.
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float
+    warmup: float = 0.1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one model. See the field's names for units; shares and probabilities are 0..1.
+
+    build: makes the untrained network: input float32 (n, side, side, channels) in 0..255, output logits (n, 1).
+    validation_share: share of the images, whole patients, kept out of training for temperature and threshold.
+    balanced: draw normals and pneumonias equally often; otherwise each image once per epoch.
+    ema_momentum: the exported weights are an exponential moving average over steps with this momentum; 0 for none.
+    target_sensitivity: the operating point is the highest threshold with at least this sensitivity on validation.
+    mantissa_bits: how many of float32's 23 bits the exported weights keep.
+    """
+
+    id: str
+    title: str
+    summary: str
+    architecture: str
+    build: Callable
+    side: int
+    channels: int
+    heatmap_layer: str
+    stages: tuple[Stage, ...]
+    reference: Reference | None
+    limits: tuple[str, ...]
+    started_from: str = "random initialisation"
+    collection: str = "chest_xray"
+    validation_share: float = 0.15
+    batch_size: int = 32
+    balanced: bool = False
+    augmentation: Augmentation = Augmentation()
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    ema_momentum: float = 0.0
+    target_sensitivity: float = 0.95
+    mantissa_bits: int = 10
+    seed: int = 0
+
+    def hyperparameters(self) -> dict:
+        """The settings that shaped the weights, as JSON types."""
+        described_elsewhere = {"id", "title", "summary", "architecture", "build", "reference", "limits", "started_from"}
+        return {name: value for name, value in asdict(self).items() if name not in described_elsewhere}
+
+
+def recipe_ids() -> tuple[str, ...]:
+    import train.recipes
+
+    return tuple(sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(train.recipes.__path__)))
+
+
+def load_recipe(model_id: str, quick: bool = False) -> Recipe:
+    """Raises RecipeError for an id without a recipe file."""
+    if model_id not in recipe_ids():
+        raise RecipeError(f"Expected one of the recipes {', '.join(recipe_ids())}. Received: {model_id!r}.")
+    return importlib.import_module(f"train.recipes.{model_id.replace('-', '_')}").recipe(quick)
