@@ -1,0 +1,23 @@
+"""The frame of the app: the list of pages, the notice, the page. A new page is one file and one line here."""
+
+import streamlit as st
+
+from views.shared.frame import notice
+
+st.set_page_config(page_title="LungLens", page_icon="🫁", layout="wide")
+page = st.navigation(
+    {
+        "Start": [
+            st.Page("views/start/home.py", title="Home", icon=":material/home:", default=True),
+        ],
+        "Explore": [
+            st.Page("views/explore/diagnose.py", title="Read an X-ray", icon=":material/radiology:"),
+        ],
+        "Evidence": [
+            st.Page("views/evidence/performance.py", title="Performance", icon=":material/monitoring:"),
+            st.Page("views/evidence/errors.py", title="Errors", icon=":material/rule:"),
+        ],
+    }
+)
+notice()
+page.run()

@@ -1,0 +1,29 @@
+"""Read an X-ray together with a model: its probability, where it looked, how often such a score is pneumonia."""
+
+import streamlit as st
+
+from model_zoo.predictions import PredictionsError
+from model_zoo.registry import ExportError
+from views.shared import cache, picker, reading
+from views.shared.words import export_problem
+
+st.title("Read an X-ray with a model")
+
+with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
+    collection_id = picker.choose_collection()
+    with st.container(width=340):
+        model = picker.choose_model()
+case = picker.choose_case(collection_id)
+
+if case and model:
+    try:
+        explanation = cache.explain(model, case.radiograph.pixels)
+        reference = reading.reference_rows(model)
+    except (ExportError, PredictionsError) as error:
+        st.error(export_problem(error), icon=":material/error:")
+    else:
+        reading.show(case, model, explanation, reference)
+elif case:
+    reading.show_film(case)
+if model:
+    reading.about(model)

@@ -1,0 +1,22 @@
+"""What every page shows: the notice. Imports nothing heavy, because every first visit waits for it."""
+
+import streamlit as st
+
+NOTICE = "For learning, never for diagnosis"
+
+
+def notice() -> None:
+    """The line that stays in sight on every page, whatever is scrolled."""
+    st.html(
+        """<style>
+        .stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; max-width: 84rem; }
+        /* In the bar at the top, which stays in place; sticky would scroll away with its wrapper. */
+        .st-key-notice { position: fixed; top: 1rem; width: fit-content; z-index: 999990; pointer-events: none; }
+        @media (max-width: 640px) { .st-key-notice { margin-left: 2.4rem; } }
+        .st-key-notice .stMarkdownBadge { color: inherit !important; }
+        /* Streamlit's 0.6 leaves less than the contrast of 4.5 that small text needs. */
+        [data-testid="stCaptionContainer"] { opacity: 0.8; }
+        </style>"""
+    )
+    with st.container(key="notice"):
+        st.badge(NOTICE, icon=":material/school:", color="primary")

@@ -1,0 +1,71 @@
+"""A grid of thumbnails that can be opened, for every page that shows more than one radiograph.
+
+A card is a picture with a button under it; the button's area is stretched over the picture by CSS, so that clicking
+anywhere on the card opens it, the keyboard reaches it, and a screen reader reads its caption.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cases.radiograph import RadiographError
+from views.shared import cache
+
+_CSS = """<style>
+.st-key-{key} {{
+    display: grid;
+    grid-template-columns: repeat(auto-fill, minmax(max(8rem, calc(100% / {columns} - 0.75rem)), 1fr));
+    gap: 0.75rem;
+}}
+.st-key-{key} > div {{ width: 100% !important; min-width: 0; }}
+.st-key-{key} [class*="st-key-{key}-card-"] {{ position: relative; gap: 0.15rem; }}
+.st-key-{key} [data-testid="stImage"] img {{
+    width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 0.5rem; background: #000;
+    transition: filter 120ms ease;
+}}
+.st-key-{key} [data-testid="stElementToolbar"] {{ display: none; }}
+.st-key-{key} .stButton button {{
+    position: static; justify-content: flex-start; text-align: left; width: 100%; min-height: 0;
+    padding: 0.1rem 0.15rem;
+}}
+.st-key-{key} .stButton button p {{ font-size: 0.8rem; line-height: 1.25; }}
+.st-key-{key} .stElementContainer:has(.stButton) {{ position: static; }}
+.st-key-{key} .stButton button::after {{
+    content: ""; position: absolute; inset: 0; z-index: 1; border-radius: 0.5rem; cursor: pointer;
+}}
+.st-key-{key} .stButton button:focus-visible::after {{ outline: 2px solid currentColor; outline-offset: 2px; }}
+.st-key-{key} [class*="st-key-{key}-card-"]:hover img {{ filter: brightness(1.15); }}
+</style>"""
+
+
+def thumbnail_grid(
+    collection_id: str, items: Sequence[str], captions: Sequence[str], key: str, columns: int = 6
+) -> str | None:
+    """Show thumbnails of a collection's images and return the id of the one that was just clicked, else None.
+
+    items: image ids. captions: one short Markdown text per item, shown under its picture. columns: the most in a row;
+    a narrow screen gets fewer. key: unique on the page, letters, digits and "-" only, because it names a CSS class.
+    An image that cannot be read shows a sentence in its place, and the others stay. Raises CollectionUnavailable.
+    """
+    synthetic = cache.collection(collection_id).synthetic
+    st.html(_CSS.format(key=key, columns=columns))
+    clicked = None
+    with st.container(horizontal=True, key=key):
+        for place, (image_id, caption) in enumerate(zip(items, captions, strict=True)):
+            with st.container(key=f"{key}-card-{place}"):
+                _picture(collection_id, image_id, synthetic)
+                if st.button(caption, key=f"{key}-{image_id}", type="tertiary", wrap=True):
+                    clicked = image_id
+    return clicked
+
+
+def _picture(collection_id: str, image_id: str, synthetic: bool) -> None:
+    try:
+        thumbnail = cache.thumbnail(collection_id, image_id)
+    except RadiographError as error:
+        st.caption(f"Cannot be shown: {error}")
+    except KeyError:
+        st.caption("Not in this copy of the collection.")
+    else:
+        kind = "Synthetic chest X-ray" if synthetic else "Chest X-ray"
+        st.image(thumbnail, width="stretch", alt=f"{kind} {image_id}")

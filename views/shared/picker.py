@@ -1,0 +1,247 @@
+"""Choosing a model and a radiograph.
+
+The address reproduces the choice: ?model=cnn11&collection=phantom&image=test/0001-lobar
+It wins, then what this visit chose last, then a default. Only a person's choice writes the address, so that the
+browser's Back button is never caught. Nothing here tells a true label: images are numbered, and shuffled the same way
+for everyone, because file names and their order give the label away.
+"""
+
+import base64
+import zlib
+from dataclasses import dataclass
+
+import streamlit as st
+
+from cases.collections import COLLECTIONS
+from cases.collections.base import CollectionUnavailable, Entry
+from cases.decode import decode
+from cases.pixels import printable
+from cases.radiograph import Radiograph, RadiographError
+from model_zoo.registry import Export
+from views.shared import cache
+from views.shared.words import export_problem, plain
+
+UPLOAD = "upload"
+PER_PAGE = 10
+
+_PARAMETERS = ("model", "collection", "image")
+_SPLIT_NAMES = {"train": "Training", "val": "Validation", "test": "Test"}
+_MEMORY = "chosen"
+
+
+@dataclass(frozen=True)
+class Case:
+    """The radiograph that a person chose. name: how to call it without telling its label.
+    collection_id and entry are None for an upload."""
+
+    radiograph: Radiograph
+    name: str
+    collection_id: str | None = None
+    entry: Entry | None = None
+
+
+def choose_model() -> Export | None:
+    """A menu of the models that work; those that do not are named. None, with the reason said, when there is none."""
+    exports, problems = cache.exports()
+    for name, problem in problems.items():
+        st.warning(f"The model {plain(name)} cannot be used. {export_problem(problem)}", icon=":material/warning:")
+    if not exports:
+        st.info(
+            "There is no trained model on this machine yet. `make train-quick` trains a small one on phantoms in about "
+            "a minute; `python -m train --help` shows how to train the others.",
+            icon=":material/model_training:",
+        )
+        return None
+    model_id = _chosen("model", list(exports), next(iter(exports)))
+    st.session_state["model_menu"] = model_id
+    st.selectbox(
+        "Model",
+        list(exports),
+        format_func=lambda model_id: exports[model_id].card.title,
+        key="model_menu",
+        on_change=_choose_from_widget,
+        args=("model", "model_menu"),
+    )
+    return exports[model_id]
+
+
+def choose_collection() -> str:
+    """A choice of all collections, those that are not on this machine included, and UPLOAD."""
+    titles = {name: made.title for name, made in COLLECTIONS.items()} | {UPLOAD: "Upload"}
+    collection_id = _chosen("collection", list(titles), next(iter(titles)))
+    st.session_state["collection_menu"] = collection_id
+    st.segmented_control(
+        "Where the X-ray comes from",
+        list(titles),
+        wrap=True,
+        format_func=titles.get,
+        required=True,
+        key="collection_menu",
+        on_change=_choose_from_widget,
+        args=("collection", "collection_menu"),
+    )
+    return collection_id
+
+
+def choose_case(collection_id: str) -> Case | None:
+    """Upload, or thumbnails of a collection. None, with the reason said, when there is nothing to show."""
+    if collection_id == UPLOAD:
+        return _choose_upload()
+    try:
+        entries = cache.entries(collection_id)
+    except CollectionUnavailable as error:
+        st.info(plain(str(error)), icon=":material/folder_off:")
+        st.button("Use the phantoms instead", on_click=choose, kwargs={"collection": "phantom"}, type="primary")
+        return None
+    if not entries:
+        st.info("There is no image in this collection.", icon=":material/folder_off:")
+        return None
+    return _choose_entry(collection_id, entries)
+
+
+def choose(**parameters: str) -> None:
+    """Make a choice of model, collection or image as if a person had: the rest of the choice stays."""
+    memory = st.session_state.setdefault(_MEMORY, {})
+    if "image" in parameters:
+        memory[_image_of(parameters.get("collection", memory.get("collection")))] = parameters.pop("image")
+    memory.update(parameters)
+    image = {"image": memory.get(_image_of(memory.get("collection")))}
+    address = {name: (memory | image).get(name) for name in _PARAMETERS}
+    st.query_params.from_dict({name: value for name, value in address.items() if value is not None})
+
+
+def _choose_from_widget(name: str, key: str) -> None:
+    choose(**{name: st.session_state[key]})
+
+
+def _chosen(name: str, options: list[str], default: str, memory_name: str | None = None) -> str:
+    """The option that the address names, or else what this visit chose last, or else default."""
+    memory = st.session_state.setdefault(_MEMORY, {})
+    memory_name = memory_name or name
+    wanted = st.query_params.get(name, memory.get(memory_name, default))
+    if wanted not in options:
+        st.warning(f"The {name} {plain(wanted)} is not here. This is another one.", icon=":material/link_off:")
+        wanted = default
+    memory[memory_name] = wanted
+    return wanted
+
+
+def _image_of(collection_id: str | None) -> str:
+    return f"image of {collection_id}"
+
+
+def _choose_entry(collection_id: str, entries: tuple[Entry, ...]) -> Case | None:
+    splits = _shuffled_splits(entries)
+    first = splits["test" if "test" in splits else next(iter(splits))][0]
+    by_id = {entry.id: entry for entry in entries}
+    entry = by_id[_chosen("image", list(by_id), first.id, _image_of(collection_id))]
+    shown = splits[entry.split]
+    strip = st.container(horizontal=True, wrap=False, gap="small", key="film_strip")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        if len(splits) > 1:
+            _split_menu(splits, entry.split)
+        # Another chosen image makes another widget, which opens at the page of that image.
+        page = st.pagination(
+            -(-len(shown) // PER_PAGE),
+            default=shown.index(entry) // PER_PAGE + 1,
+            max_visible_pages=5,
+            key=f"page of {collection_id} {entry.id}",
+        )
+    with strip:
+        _thumbnails(collection_id, shown, (page - 1) * PER_PAGE, entry)
+    try:
+        radiograph = cache.radiograph(collection_id, entry.id)
+    except RadiographError as error:
+        st.error(plain(str(error)), icon=":material/broken_image:")
+        return None
+    return Case(radiograph, f"Case {shown.index(entry) + 1} of {len(shown)}", collection_id, entry)
+
+
+def _shuffled_splits(entries: tuple[Entry, ...]) -> dict[str | None, list[Entry]]:
+    splits = {}
+    for entry in sorted(entries, key=lambda entry: zlib.crc32(entry.id.encode())):
+        splits.setdefault(entry.split, []).append(entry)
+    in_order = [split for split in _SPLIT_NAMES if split in splits]
+    return {split: splits[split] for split in in_order + [split for split in splits if split not in in_order]}
+
+
+def _split_menu(splits: dict, split: str) -> None:
+    def choose_split():
+        choose(image=splits[st.session_state["split_menu"]][0].id)
+
+    st.session_state["split_menu"] = split
+    st.segmented_control(
+        "Part of the collection",
+        list(splits),
+        format_func=lambda name: f"{_SPLIT_NAMES.get(name, name)} ({len(splits[name]):,})",
+        required=True,
+        key="split_menu",
+        on_change=choose_split,
+        label_visibility="collapsed",
+    )
+
+
+def _thumbnails(collection_id: str, shown: list[Entry], start: int, chosen: Entry) -> None:
+    st.html(_STRIP_STYLE)
+    for number, entry in enumerate(shown[start : start + PER_PAGE], start + 1):
+        st.button(
+            _thumbnail_label(collection_id, entry, number),
+            key=f"thumbnail {collection_id} {entry.id}",
+            type="primary" if entry == chosen else "secondary",
+            on_click=choose,
+            kwargs={"image": entry.id},
+        )
+
+
+def _thumbnail_label(collection_id: str, entry: Entry, number: int) -> str:
+    try:
+        jpeg = cache.thumbnail(collection_id, entry.id)
+    except RadiographError:
+        return f"Case {number}: unreadable"
+    return f"![Case {number}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})"
+
+
+def _choose_upload() -> Case | None:
+    st.file_uploader(
+        "A chest X-ray: JPEG, PNG, WebP, TIFF, BMP or DICOM, up to 30 MB",
+        key="upload_box",
+        on_change=_receive_upload,
+    )
+    radiograph = st.session_state.get("upload")
+    if problem := st.session_state.get("upload_problem"):
+        kept = f" Still showing {plain(radiograph.source)}." if radiograph else ""
+        st.error(plain(problem) + kept, icon=":material/broken_image:")
+    st.caption("The file is read in memory for this visit only. Nothing is stored.")
+    if radiograph is None:
+        return None
+    if st.session_state["upload_box"] is None:
+        st.button("Forget this X-ray", icon=":material/delete:", on_click=st.session_state.pop, args=("upload",))
+    # Longer names would wrap, and push this film below the one beside it.
+    return Case(radiograph, printable(radiograph.source, 28))
+
+
+def _receive_upload() -> None:
+    """Decode a new file once. A bad one leaves the radiograph before it in place.
+
+    So does an empty box, because the browser empties it on the way from one file to the next.
+    """
+    file = st.session_state["upload_box"]
+    st.session_state.pop("upload_problem", None)
+    if file is None:
+        return
+    try:
+        st.session_state["upload"] = decode(file.getvalue(), file.name)
+    except RadiographError as error:
+        st.session_state["upload_problem"] = str(error)
+
+
+# A button's label may hold an image, drawn as an icon; here it is the whole button.
+_STRIP_STYLE = """<style>
+.st-key-film_strip { overflow-x: auto; padding: 4px; }
+.st-key-film_strip > .stElementContainer:has(button) { flex: 1 0 4.9rem !important; max-width: 8rem; }
+.st-key-film_strip button { padding: 0; width: 100%; aspect-ratio: 1; overflow: hidden; border-width: 0; }
+.st-key-film_strip :is(button div, button span, button p) { width: 100%; height: 100%; margin: 0; line-height: 0; }
+.st-key-film_strip button img { width: 100%; height: 100%; max-height: none; object-fit: cover; margin: 0; }
+.st-key-film_strip button[kind="primary"] { padding: 4px; }
+.st-key-film_strip button[kind="primary"] img { border-radius: 0.4rem; }
+</style>"""

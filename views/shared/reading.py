@@ -1,0 +1,229 @@
+"""One radiograph read by one model: films side by side, the opinion, the answer. Moving a control runs no model."""
+
+import math
+
+import pandas as pd
+import streamlit as st
+
+from cases.phantom import Phantom
+from model_zoo import evaluation
+from model_zoo.overlay import COLOUR_MAPS, overlay, relative_strength
+from model_zoo.registry import Export
+from views.shared import cache, film, words
+from views.shared.picker import Case
+from views.shared.probability_scale import NORMAL_COLOUR, PNEUMONIA_COLOUR, probability_scale
+
+DIRECTIONS = ("pneumonia", "normal")
+
+_LUNG_OUTLINE, _OPACITY_OUTLINE = (120, 200, 255), (255, 215, 60)
+_STRENGTH_HELP = (
+    "Full strength is the same for every image of this model, so that the maps of two images can be compared: a faint "
+    "map is faint evidence. The film shows through where there is none."
+)
+
+
+def reference_rows(model: Export) -> pd.DataFrame | None:
+    """Rows of the set that the operating point was chosen on, None when the export lacks them. PredictionsError."""
+    name = model.card.threshold.chosen_on
+    return cache.predictions(model, name) if name in model.prediction_sets() else None
+
+
+@st.fragment
+def show(case: Case, model: Export, explanation, reference: pd.DataFrame | None) -> None:
+    """explanation: model_zoo.engine.Explanation of the case."""
+    sides = words.balance(explanation.signed_map, model.card.heatmap.scale)
+    call = words.called(explanation.probability, model.card.threshold.value)
+    films, opinion = st.columns([1.9, 1], gap="large")
+    with opinion:
+        if _waits_for_a_guess(case):
+            hidden, outlines = True, False
+        else:
+            hidden = False
+            _opinion(case, model, explanation.probability, reference)
+            outlines = _answer(case, call)
+    with films:
+        if hidden:
+            _radiograph(case, film.for_screen(case.radiograph.pixels))
+        else:
+            _side_by_side(case, model, explanation, sides, outlines)
+            _evidence(sides, call)
+
+
+def show_film(case: Case) -> None:
+    """The radiograph alone, for when no model can say anything about it."""
+    with st.container(width=560):
+        _radiograph(case, film.for_screen(case.radiograph.pixels))
+
+
+def about(model: Export) -> None:
+    """What the model is and what it cannot do, from its card."""
+    card = model.card
+    with st.container(border=True):
+        st.subheader(f"About {words.plain(card.title)}", anchor=False)
+        st.markdown(words.plain(card.summary))
+        if card.limits:
+            st.markdown("**What it cannot do**\n" + "".join(f"\n- {words.plain(limit)}" for limit in card.limits))
+        st.page_link(
+            "views/evidence/performance.py",
+            label="How often it is right and wrong",
+            icon=":material/monitoring:",
+            query_params={"model": model.id},
+        )
+
+
+def _waits_for_a_guess(case: Case) -> bool:
+    """The guessing game: True while it is on and this case's guess is still open."""
+    if not _has_answer(case):
+        return False
+    st.toggle("Guess before the model speaks", key="guess_first", persist_state="session")
+    if not st.session_state["guess_first"] or _guess(case):
+        return False
+    with st.container(border=True):
+        st.subheader("What do you think?", anchor=False)
+        with st.container(horizontal=True):
+            for label in DIRECTIONS:
+                st.button(label.capitalize(), key=f"guess {label}", on_click=_remember_guess, args=(case, label))
+        st.caption("The model's opinion, the map and the answer follow.")
+    return True
+
+
+def _guess(case: Case) -> str | None:
+    return st.session_state.get("guesses", {}).get((case.collection_id, case.entry.id))
+
+
+def _remember_guess(case: Case, label: str) -> None:
+    st.session_state.setdefault("guesses", {})[case.collection_id, case.entry.id] = label
+
+
+def _has_answer(case: Case) -> bool:
+    return case.entry is not None and case.entry.label is not None
+
+
+def _opinion(case: Case, model: Export, probability: float, reference: pd.DataFrame | None) -> None:
+    threshold = model.card.threshold.value
+    call = words.called(probability, threshold)
+    colour = PNEUMONIA_COLOUR if call == "pneumonia" else NORMAL_COLOUR
+    st.html(
+        f'<div class="opinion" style="border-left: 5px solid {colour}; padding-left: 0.9rem">'
+        f'<div style="font-size: 0.9rem">The model calls this <strong>{call}</strong></div>'
+        f'<div style="font-size: 2.4rem; font-weight: 650; line-height: 1.15" data-probability="{probability:.6f}">'
+        f"{words.probability(probability)}</div>"
+        '<div style="font-size: 0.9rem">probability of pneumonia, says the model</div></div>'
+    )
+    sentence = words.opinion(probability, threshold)
+    ground = "dark" if st.context.theme.type == "dark" else "light"
+    st.altair_chart(probability_scale(probability, threshold, ground), width="stretch", key="scale", alt=sentence)
+    st.markdown(sentence)
+    if reference is not None:
+        share = evaluation.observed_share(reference, probability)
+        st.markdown(words.observed(share, float(reference["label"].mean()), model.card.threshold.chosen_on))
+    if caution := words.caution(model.card.data.collection, case.collection_id, case.entry, case.radiograph.synthetic):
+        st.caption(caution)
+
+
+def _evidence(sides: words.Balance, call: str) -> None:
+    st.markdown("**Evidence for and against**")
+    if not math.isnan(sides.for_pneumonia):
+        share = 100 * sides.for_pneumonia
+        st.html(
+            '<div role="presentation" style="height: 0.6rem; border-radius: 0.3rem; background: '
+            f'linear-gradient(to right, {PNEUMONIA_COLOUR} {share:.1f}%, {NORMAL_COLOUR} {share:.1f}%)"></div>'
+        )
+    st.markdown(words.evidence(sides, call))
+
+
+def _answer(case: Case, call: str) -> bool:
+    """The true label, on request or after a guess. True when the outlines of the truth are wanted."""
+    if not _has_answer(case):
+        st.caption("The true answer for this image is not known here.")
+        return False
+    guess = _guess(case)
+    shown = guess is not None or st.toggle("Show the answer", key=f"answer {case.collection_id} {case.entry.id}")
+    if not shown:
+        return False
+    with st.container(border=True):
+        st.markdown(f"**Answer: {words.answer(case.entry)}.** {words.verdict(call, case.entry)}")
+        if guess:
+            st.markdown(words.guessed(guess, case.entry))
+        st.caption(words.plain(case.entry.id))
+        return isinstance(case.radiograph, Phantom) and st.toggle(
+            "Outline the true opacity and the lung fields",
+            key="outlines",
+            help="Known exactly, because this image was computed: yellow for the opacity, blue for the lung fields.",
+        )
+
+
+def _side_by_side(case: Case, model: Export, explanation, sides: words.Balance, outlines: bool) -> None:
+    """The radiograph and the overlay, and under them the controls that repaint the overlay."""
+    pictures = st.container()
+    direction, opacity, colour_map = _controls()
+    gray = film.for_screen(case.radiograph.pixels)
+    strength = relative_strength(explanation.evidence(direction), model.card.heatmap.scale, gray.shape)
+    with pictures:
+        left, right = st.columns(2, gap="small")
+    with left:
+        _radiograph(case, _with_truth(gray, case, outlines))
+    with right:
+        st.markdown(f"**Evidence for {direction}**{_synthetic_badge(case)}")
+        if reason := words.empty_map(sides, direction):
+            st.info(reason, icon=":material/blur_off:")
+        else:
+            painted = overlay(gray, strength, opacity, colour_map)
+            with st.container(key="overlay"):
+                st.image(
+                    _with_truth(painted, case, outlines),
+                    width="stretch",
+                    output_format="JPEG",
+                    alt=f"The same X-ray with the evidence for {direction} painted over it",
+                )
+            _legend(colour_map)
+            st.caption(words.strength(sides, direction), help=_STRENGTH_HELP)
+
+
+def _controls() -> tuple[str, float, str]:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="overlay_controls"):
+        direction = st.segmented_control(
+            "Show the evidence for",
+            DIRECTIONS,
+            default=DIRECTIONS[0],
+            required=True,
+            format_func=str.capitalize,
+            key="direction",
+            persist_state="session",
+        )
+        opacity = st.slider(
+            "Opacity", 0, 100, 60, step=5, format="%d%%", key="opacity", width=200, persist_state="session"
+        )
+        colour_map = st.selectbox(
+            "Colours", list(COLOUR_MAPS), format_func=str.capitalize, key="colours", width=140, persist_state="session"
+        )
+    return direction, opacity / 100, colour_map
+
+
+def _radiograph(case: Case, picture) -> None:
+    st.markdown(f"**{words.plain(case.name)}**{_synthetic_badge(case)}")
+    alt = f"{'Synthetic chest' if case.radiograph.synthetic else 'Chest'} X-ray, {case.name}"
+    with st.container(key="radiograph"):
+        st.image(picture, width="stretch", output_format="JPEG", alt=alt)
+    for note in case.radiograph.notes:
+        st.caption(words.plain(note))
+
+
+def _with_truth(picture, case: Case, outlines: bool):
+    if not outlines:
+        return picture
+    lungs = film.outlined(picture, case.radiograph.lung_fields > 0, _LUNG_OUTLINE)
+    return film.outlined(lungs, case.radiograph.opacity, _OPACITY_OUTLINE)
+
+
+def _synthetic_badge(case: Case) -> str:
+    return " :gray-badge[synthetic]" if case.radiograph.synthetic else ""
+
+
+def _legend(colour_map: str) -> None:
+    st.html(
+        f'<div role="img" aria-label="Colours from no evidence to full strength" style="height: 0.55rem; '
+        f'border-radius: 0.3rem; background: {film.css_gradient(colour_map)}"></div>'
+        '<div style="display: flex; justify-content: space-between; font-size: 0.8rem; padding-top: 0.15rem">'
+        "<span>0</span><span>full strength</span></div>"
+    )

@@ -1,0 +1,164 @@
+"""Figures in plain words. Pure functions: no Streamlit, no model.
+
+What they return is Markdown without any markup of its own beyond `**`; text that comes from outside (file names,
+messages about files) goes through plain() first.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from cases.collections.base import LABEL_NAMES, Entry
+from model_zoo.evaluation import ObservedShare
+from model_zoo.registry import EXPORTS
+
+# A map whose highest value stays below this share of the card's scale is hardly visible when painted.
+WEAK = 0.1
+# As close to the operating point as this, a slightly different film could fall on its other side.
+CLOSE = 0.05
+
+_PARTS = {"validation": "validation", "val": "validation", "train": "training", "test": "test"}
+
+
+def plain(text: str) -> str:
+    """text so that Markdown shows it letter by letter."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+
+
+def export_problem(problem: Exception | str) -> str:
+    """What is wrong with an export, without where on this machine the exports lie."""
+    return plain(str(problem).replace(str(EXPORTS), "model_zoo/exports"))
+
+
+def probability(value: float) -> str:
+    """Three decimals, and never 0.000 or 1.000: no model is certain."""
+    if value < 0.0005:
+        return "below 0.001"
+    return "above 0.999" if value >= 0.9995 else f"{value:.3f}"
+
+
+def percent(share: float) -> str:
+    """Whole percents; 0% and 100% only when exact, so that one exception in a thousand is not hidden."""
+    if 0 < share < 0.005:
+        return "less than 1%"
+    return "more than 99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
+def called(probability: float, threshold: float) -> str:
+    """One of LABEL_NAMES: what the model calls an image at its operating point."""
+    return LABEL_NAMES[probability >= threshold]
+
+
+def opinion(value: float, threshold: float) -> str:
+    """What the model says and how far that is from saying the opposite."""
+    side = "at or above" if value >= threshold else "below"
+    text = f"The probability, {probability(value)}, is {side} the operating point, {threshold:.3f}"
+    if abs(value - threshold) < CLOSE:
+        return f"{text}, but only just: a slightly different film could fall on the other side."
+    return f"{text}."
+
+
+def prediction_set(name: str) -> str:
+    """ "chest_xray-validation" as "validation images"."""
+    part = name.rpartition("-")[2]
+    return f"{_PARTS.get(part, part)} images"
+
+
+def observed(share: ObservedShare, base_share: float, set_name: str) -> str:
+    """What happened with the images that scored like this one. base_share: of pneumonia in the whole set."""
+    images = prediction_set(set_name)
+    return (
+        f"Of the {share.images} {images} scored most like this one (probability {probability(share.nearest)} to "
+        f"{probability(share.furthest)}), **{percent(share.pneumonia / share.images)} were pneumonia** "
+        f"(95% interval {percent(share.low)} to {percent(share.high)}). "
+        f"Of all {images}, {percent(base_share)} were pneumonia; where it is rarer, fewer images with such a score "
+        "have it."
+    )
+
+
+@dataclass(frozen=True)
+class Balance:
+    """The two sides of a signed map. for_pneumonia: share of the evidence, 0..1, nan when there is none.
+    peaks: the highest value for pneumonia and for normal, as shares of the card's scale."""
+
+    for_pneumonia: float
+    peaks: dict[str, float]
+
+
+def balance(signed_map: np.ndarray, scale: float) -> Balance:
+    positive, negative = np.maximum(signed_map, 0), np.maximum(-signed_map, 0)
+    total = float(positive.sum() + negative.sum())
+    share = float(positive.sum()) / total if total > 0 else float("nan")
+    return Balance(share, {"pneumonia": float(positive.max() / scale), "normal": float(negative.max() / scale)})
+
+
+def evidence(sides: Balance, call: str) -> str:
+    """Evidence for and against, from a map. call: what the model calls the image."""
+    if not max(sides.peaks.values()) > 0:
+        return "The map is empty: no part of this film moves the model either way."
+    if max(sides.peaks.values()) < WEAK:
+        return "The map is nearly empty: no part of this film moves the model much, whatever the probability says."
+    share = sides.for_pneumonia
+    text = f"Of the evidence on the map, {percent(share)} speaks for pneumonia and {percent(1 - share)} for normal."
+    if (share >= 0.5) != (call == "pneumonia"):
+        text += (
+            f" The model says {call} all the same: what it adds to every film alike counts too, and is not on the map."
+        )
+    return text
+
+
+def empty_map(sides: Balance, direction: str) -> str | None:
+    """Why there is nothing to paint for a direction, or None when there is."""
+    other = LABEL_NAMES[direction == "normal"]
+    if sides.peaks[direction] > 0:
+        return None
+    if sides.peaks[other] > 0:
+        return f"Nothing to paint: no part of this film speaks for {direction}. All evidence is for {other}."
+    return "Nothing to paint: no part of this film moves the model either way."
+
+
+def strength(sides: Balance, direction: str) -> str:
+    """How strong the strongest spot is, so that a faint map is not mistaken for a missing one."""
+    peak = sides.peaks[direction]
+    if peak >= 1:
+        return f"The strongest spot for {direction} reaches full strength."
+    weak = "Weak evidence: the" if peak < WEAK else "The"
+    return f"{weak} strongest spot for {direction} reaches {percent(peak)} of full strength."
+
+
+def answer(entry: Entry) -> str:
+    """The true label of an entry that has one."""
+    subtype = f" ({plain(entry.subtype)})" if entry.subtype else ""
+    return f"{LABEL_NAMES[entry.label].capitalize()}{subtype}"
+
+
+def verdict(call: str, entry: Entry) -> str:
+    """How the model's call compares with the true label, in the terms of the confusion matrix."""
+    truth = LABEL_NAMES[entry.label]
+    sign = "positive" if call == "pneumonia" else "negative"
+    if call == truth:
+        return f"The model is right: a true {sign}."
+    return f"The model is wrong: it says {call}, a false {sign}."
+
+
+def guessed(guess: str, entry: Entry) -> str:
+    right = guess == LABEL_NAMES[entry.label]
+    return f"You said {guess}: {'right' if right else 'not this time'}."
+
+
+def caution(trained_on: str, collection_id: str | None, entry: Entry | None, synthetic: bool) -> str | None:
+    """Why the model's figures say less about this image than about its own test images, or None.
+
+    trained_on: the id of the collection that the model learnt from. collection_id and entry: None for an upload.
+    """
+    if collection_id == trained_on:
+        if entry.split in (None, "test"):
+            return None
+        return "The model may have learnt from this very image: expect it to do better here than on new ones."
+    if synthetic:
+        return "This image is synthetic and the model learnt from real ones: take such figures as a rough guide."
+    return (
+        "The figures come from the collection that the model learnt from. Another hospital, another age or a picture "
+        "that is no chest X-ray at all gets a number too, and nothing says how good it is."
+    )
