@@ -1,0 +1,82 @@
+"""Fixtures that several test modules share."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
+from model_zoo.predictions import COLUMNS, write_predictions
+from model_zoo.registry import Export, sha256_of
+
+
+@pytest.fixture(autouse=True)
+def no_data_on_this_machine(monkeypatch, tmp_path_factory):
+    """Tests see the same machine everywhere: one without data sets."""
+    monkeypatch.setenv("LUNGLENS_DATA", str(tmp_path_factory.getbasetemp() / "no-data"))
+    monkeypatch.delenv("LUNGLENS_FOLDER", raising=False)
+
+
+def make_card(folder, **changes) -> Card:
+    """A complete card for the model file in folder; changes replace fields."""
+    path = folder / "model.keras"
+    fields = {
+        "id": folder.name,
+        "title": "Tiny",
+        "summary": "A network for tests.",
+        "architecture": "two convolutions",
+        "side": 32,
+        "channels": 1,
+        "heatmap": Heatmap("last_conv", 0.5, "chosen for the test"),
+        "temperature": 2.0,
+        "threshold": Threshold(0.4, "chosen for the test", "phantom-validation"),
+        "weights": Weights(
+            started_from="random initialisation",
+            sha256=sha256_of(path) if path.exists() else "",
+            bytes=path.stat().st_size if path.exists() else 0,
+            parameters=100,
+            mantissa_bits=23,
+            auroc_shift=0.0,
+        ),
+        "data": Data("phantom", "patients split", "generated", {}),
+        "recipe": {"seed": 0},
+        "training": Training("none", 0.0, 0, {}),
+        "limits": ("Knows nothing.",),
+    }
+    return Card(**{**fields, **changes})
+
+
+@pytest.fixture(scope="session")
+def tiny_export(tmp_path_factory) -> Export:
+    """An untrained but complete export, saved and to be loaded as users' exports are."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input((32, 32, 1))
+    x = layers.Rescaling(1 / 255)(inputs)
+    x = layers.Conv2D(6, 3, padding="same", activation="relu")(x)
+    x = layers.MaxPooling2D()(x)
+    x = layers.Conv2D(8, 3, padding="same", activation="relu", name="last_conv")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(5, activation="tanh")(x)
+    network = keras.Model(inputs, layers.Dense(1)(x))
+    folder = tmp_path_factory.mktemp("exports") / "tiny"
+    folder.mkdir()
+    network.save(folder / "model.keras")
+    card = make_card(folder)
+    write_card(card, folder / "card.json")
+    write_predictions(
+        pd.DataFrame([("test/a", "a", 1, "lobar", 0.75)], columns=list(COLUMNS)),
+        folder / "predictions" / "phantom-test.csv",
+    )
+    return Export(folder, card)
+
+
+@pytest.fixture
+def noise_images() -> np.ndarray:
+    """Eight uint8 images (32, 32, 1)."""
+    return np.random.default_rng(1).integers(0, 256, (8, 32, 32, 1), dtype=np.uint8)

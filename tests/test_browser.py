@@ -1,0 +1,157 @@
+"""The main job in a real browser: upload a film, read the probability, see the overlay.
+
+Skipped unless LUNGLENS_CHROMIUM names a Chromium binary. LUNGLENS_UPLOADS may name a folder of files as users
+bring them; its first full-size JPEG and its first DICOM image are then uploaded too.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from io import BytesIO
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+from PIL import Image
+
+from cases.phantom import PhantomParameters, generate
+from views.shared.frame import NOTICE
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = os.environ.get("LUNGLENS_CHROMIUM")
+PAGES = ("", "diagnose", "performance", "errors")
+PATIENCE = 120_000
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="LUNGLENS_CHROMIUM names no browser"),
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The app, served as `make app` does, on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless", "true"]
+    command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
+    environment = os.environ | {"LUNGLENS_DATA": str(tmp_path_factory.mktemp("no-data"))}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as server:
+        try:
+            wait_for_health(f"http://127.0.0.1:{port}/_stcore/health", server)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def wait_for_health(url: str, server: subprocess.Popen) -> None:
+    end = monotonic() + 60
+    while monotonic() < end and server.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            sleep(0.3)
+    pytest.fail("the app did not start")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *quiet])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    """A new visitor at the home page."""
+    with browser.new_context(viewport={"width": 1280, "height": 1000}) as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(address)
+        page.get_by_text("What it is not").wait_for()
+        yield page
+
+
+def full_size_jpeg() -> tuple[str, bytes]:
+    data = BytesIO()
+    Image.fromarray(generate(PhantomParameters(7, "lobar", size=1024)).pixels).save(data, "JPEG", quality=95)
+    return "phantom.jpeg", data.getvalue()
+
+
+def uploads() -> list:
+    """Files as (name, bytes) makers, with the name as the test's id."""
+    chosen = [pytest.param(full_size_jpeg, id="phantom.jpeg")]
+    if folder := os.environ.get("LUNGLENS_UPLOADS"):
+        for pattern in ("full_size*.jpeg", "*CR*.dcm"):
+            path = sorted(Path(folder).glob(pattern))[0]
+            chosen.append(pytest.param(lambda path=path: (path.name, path.read_bytes()), id=path.name))
+    return chosen
+
+
+def send(page, name: str, data: bytes) -> None:
+    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
+
+
+def sees_pictures(page) -> None:
+    page.wait_for_function(
+        """() => ['radiograph', 'overlay'].every(name => {
+            const picture = document.querySelector(`.st-key-${name} img`);
+            return picture && picture.complete && picture.naturalWidth > 0;
+        })"""
+    )
+
+
+@pytest.mark.parametrize("file", uploads())
+def test_an_upload_gets_a_probability_and_an_overlay(page, address, file):
+    page.goto(f"{address}/diagnose?collection=upload")
+    send(page, *file())
+    number = page.locator("[data-probability]")
+    number.wait_for()
+    assert 0 < float(number.get_attribute("data-probability")) < 1
+    if page.get_by_text("Nothing to paint").count():
+        page.get_by_role("radio", name="Normal").click()
+    sees_pictures(page)
+    page.get_by_text(NOTICE).wait_for()
+
+
+def test_a_bad_upload_leaves_the_app_usable(page, address):
+    page.goto(f"{address}/diagnose?collection=upload")
+    send(page, "letter.jpeg", b"Dear doctor")
+    page.get_by_text("expected a JPEG, PNG").wait_for()
+    assert page.get_by_text("Traceback").count() == 0
+    send(page, *full_size_jpeg())
+    page.locator("[data-probability]").wait_for()
+    send(page, "letter.jpeg", b"Dear doctor")
+    page.get_by_text("Still showing phantom.jpeg").wait_for()
+    page.locator("[data-probability]").wait_for()
+
+
+def test_a_thumbnail_opens_its_image_and_the_address_keeps_it(page, address):
+    page.goto(f"{address}/diagnose?collection=phantom")
+    page.locator("[data-probability]").wait_for()
+    page.locator(".st-key-film_strip button").nth(3).click()
+    page.wait_for_function("location.search.includes('image=')")
+    chosen = page.url
+    title = page.get_by_text("Case 4 of 200")
+    title.wait_for()
+    page.goto(chosen)
+    title.wait_for()
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_page_opens_by_its_address_and_fits_the_screen(page, address, name, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{address}/{name}")
+    page.get_by_text(NOTICE).wait_for()
+    page.locator("h1").wait_for()
+    assert page.get_by_text("Page not found").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -1,0 +1,265 @@
+"""Evaluation against numbers worked by hand, scikit-learn, scipy, and simulations where the truth is known."""
+
+import math
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    brier_score_loss,
+    log_loss,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+    roc_curve,
+)
+
+from model_zoo import evaluation
+from model_zoo.predictions import COLUMNS
+
+
+def rows_of(labels, probabilities, patients=None) -> pd.DataFrame:
+    n = len(labels)
+    patients = range(n) if patients is None else patients
+    records = zip(range(n), patients, labels, [""] * n, probabilities, strict=True)
+    rows = pd.DataFrame(records, columns=list(COLUMNS))
+    return rows.astype({"image_id": str, "patient_id": str, "label": int, "probability": float})
+
+
+def drawn_rows(seed: int, patients: int, images_each: int, patient_share: float = 0.5) -> pd.DataFrame:
+    """Patients of one class each; a patient's images share patient_share of the variance of the score's noise."""
+    rng = np.random.default_rng(seed)
+    label = np.repeat(rng.random(patients) < 0.6, images_each).astype(int)
+    common = np.repeat(rng.normal(size=patients), images_each)
+    own = rng.normal(size=patients * images_each)
+    logit = 2.4 * label - 1.2 + np.sqrt(patient_share) * common + np.sqrt(1 - patient_share) * own
+    return rows_of(label, 1 / (1 + np.exp(-logit)), np.repeat(np.arange(patients), images_each))
+
+
+# Six normal and four ill images. At 0.5: TN 4, FP 2, FN 1, TP 3.
+HAND = rows_of([0, 0, 0, 0, 0, 0, 1, 1, 1, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 0.4, 0.6, 0.7, 0.9])
+
+
+def test_confusion_by_hand_with_the_threshold_itself_called_pneumonia():
+    assert evaluation.confusion(HAND, 0.5) == evaluation.Confusion(4, 2, 1, 3)
+    assert evaluation.confusion(HAND, np.nextafter(0.5, 1)) == evaluation.Confusion(5, 1, 1, 3)
+    assert evaluation.confusion(HAND, 0.0) == evaluation.Confusion(0, 6, 0, 4)
+    assert evaluation.confusion(HAND, 1.0) == evaluation.Confusion(6, 0, 4, 0)
+
+
+def test_rates_by_hand():
+    rates = {name: estimate.value for name, estimate in evaluation.estimates(HAND, 0.5, resamples=1).items()}
+    assert rates == pytest.approx(
+        {
+            "accuracy": 7 / 10,
+            "sensitivity": 3 / 4,
+            "specificity": 4 / 6,
+            "ppv": 3 / 5,
+            "npv": 4 / 5,
+            "macro_recall": (3 / 4 + 4 / 6) / 2,
+            # Of 24 pairs: 0.4 beats three and ties with one, 0.6 and 0.7 beat five each, 0.9 beats six.
+            "auroc": (3.5 + 5 + 5 + 6) / 24,
+        }
+    )
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.77])
+def test_rates_equal_scikit_learn(threshold):
+    rows = drawn_rows(3, patients=80, images_each=3).round({"probability": 2})
+    truth, called = rows["label"], (rows["probability"] >= threshold).astype(int)
+    rates = evaluation.estimates(rows, threshold, resamples=1)
+    assert {name: estimate.value for name, estimate in rates.items()} == pytest.approx(
+        {
+            "accuracy": accuracy_score(truth, called),
+            "sensitivity": recall_score(truth, called),
+            "specificity": recall_score(truth, called, pos_label=0),
+            "ppv": precision_score(truth, called),
+            "npv": precision_score(truth, called, pos_label=0),
+            "macro_recall": balanced_accuracy_score(truth, called),
+            "auroc": roc_auc_score(truth, rows["probability"]),
+        }
+    )
+
+
+def test_weighted_auroc_with_ties_equals_scikit_learn():
+    rng = np.random.default_rng(0)
+    label = rng.random(120) < 0.4
+    score = np.unique(rng.integers(0, 9, 120), return_inverse=True)[1]
+    weights = rng.multinomial(120, np.full(120, 1 / 120), size=20)
+    expected = [roc_auc_score(label, score, sample_weight=weight) for weight in weights]
+    np.testing.assert_allclose(evaluation._weighted_auroc(score, label, weights), expected, rtol=1e-12)
+
+
+def test_rates_without_a_denominator_are_nan_and_do_not_warn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nobody_called = evaluation.estimates(HAND, 1.0, resamples=50)
+        all_ill = evaluation.estimates(rows_of([1, 1], [0.2, 0.9]), 0.5, resamples=50)
+    assert math.isnan(nobody_called["ppv"].value)
+    assert math.isnan(nobody_called["ppv"].low)
+    assert nobody_called["sensitivity"].value == 0
+    assert nobody_called["npv"].value == pytest.approx(0.6)
+    assert all_ill["sensitivity"].value == 0.5
+    assert all(math.isnan(all_ill[name].value) for name in ("specificity", "macro_recall", "auroc"))
+    assert math.isnan(evaluation.auroc(rows_of([1, 1], [0.2, 0.9])))
+
+
+def test_outcomes_are_the_cells_of_the_confusion_matrix():
+    counts = evaluation.outcome(HAND, 0.5).value_counts()
+    assert [counts[name] for name in evaluation.OUTCOMES] == [4, 2, 1, 3]
+    assert evaluation.outcome(HAND, 0.5).tolist()[4:7] == ["false positive", "false positive", "false negative"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("false positive", [0.8, 0.5]),
+        ("false negative", [0.4]),
+        ("true positive", [0.6, 0.7, 0.9]),
+        ("true negative", [0.4, 0.3, 0.2, 0.1]),
+    ],
+)
+def test_least_believed_truth_comes_first(name, expected):
+    assert evaluation.least_believed(HAND, 0.5, name)["probability"].tolist() == expected
+
+
+def test_same_rows_give_the_same_interval():
+    rows = drawn_rows(1, patients=60, images_each=2)
+    first = evaluation.estimates(rows, 0.5, resamples=300)
+    assert evaluation.estimates(rows, 0.5, resamples=300) == first
+    assert evaluation.estimates(rows, 0.5, resamples=300, seed=1) != first
+    for estimate in first.values():
+        assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+
+
+def test_interval_equals_a_plain_bootstrap_over_patients():
+    rows = drawn_rows(5, patients=40, images_each=3)
+    correct = ((rows["probability"] >= 0.5) == (rows["label"] == 1)).to_numpy()
+    members = [np.flatnonzero(rows["patient_id"] == patient) for patient in rows["patient_id"].unique()]
+    rng = np.random.default_rng(7)
+    plain = [
+        correct[np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])].mean()
+        for _ in range(2000)
+    ]
+    received = evaluation.estimates(rows, 0.5)["accuracy"]
+    assert (received.low, received.high) == pytest.approx(tuple(np.percentile(plain, [2.5, 97.5])), abs=0.02)
+
+
+def test_intervals_cover_the_truth():
+    """The share of 95% intervals that hold the true figure, over data sets of 150 patients with two images each."""
+    world = drawn_rows(99, patients=30_000, images_each=2)
+    truth = {name: e.value for name, e in evaluation.estimates(world, 0.5, resamples=1).items()}
+    runs = 150
+    held = dict.fromkeys(evaluation.RATES, 0)
+    for seed in range(runs):
+        for name, e in evaluation.estimates(drawn_rows(seed, 150, 2), 0.5, resamples=300).items():
+            held[name] += e.low <= truth[name] <= e.high
+    # 95% less four standard errors of the simulation; percentile intervals are a little too short in small samples.
+    assert all(count / runs >= 0.95 - 4 * math.sqrt(0.95 * 0.05 / runs) for count in held.values()), held
+
+
+def test_images_of_one_patient_widen_the_interval():
+    rows = drawn_rows(2, patients=60, images_each=5, patient_share=0.9)
+    clustered = evaluation.estimates(rows, 0.5)
+    apart = evaluation.estimates(rows.assign(patient_id=rows["image_id"]), 0.5)
+    for name in ("accuracy", "sensitivity", "auroc"):
+        assert clustered[name].value == apart[name].value
+        assert clustered[name].high - clustered[name].low > 1.4 * (apart[name].high - apart[name].low)
+
+
+def test_roc_by_hand():
+    points = evaluation.roc(rows_of([0, 1, 0, 1], [0.1, 0.4, 0.6, 0.8]))
+    assert points["threshold"].tolist() == [math.inf, 0.8, 0.6, 0.4, 0.1]
+    assert points["sensitivity"].tolist() == [0, 0.5, 0.5, 1, 1]
+    assert points["specificity"].tolist() == [1, 1, 0.5, 0.5, 0]
+
+
+def test_roc_passes_through_every_operating_point():
+    rows = drawn_rows(4, patients=50, images_each=1)
+    points = evaluation.roc(rows).iloc[1:]
+    for point in points.itertuples():
+        cells = evaluation.confusion(rows, point.threshold)
+        assert point.sensitivity == pytest.approx(cells.true_positives / (cells.true_positives + cells.false_negatives))
+        assert point.specificity == pytest.approx(cells.true_negatives / (cells.true_negatives + cells.false_positives))
+
+
+def test_roc_band_holds_the_curve_and_repeats():
+    rows = drawn_rows(6, patients=120, images_each=2)
+    band, points = evaluation.roc_band(rows, resamples=200), evaluation.roc(rows)
+    pd.testing.assert_frame_equal(band, evaluation.roc_band(rows, resamples=200))
+    assert band["specificity"].iloc[[0, -1]].tolist() == [1, 0]
+    curve = np.interp(1 - band["specificity"], 1 - points["specificity"], points["sensitivity"])
+    inside = (band["low"] - 1e-9 <= curve) & (curve <= band["high"] + 1e-9)
+    assert inside.mean() > 0.97
+    assert evaluation.roc_band(rows_of([1, 1], [0.2, 0.9]), resamples=5)["low"].isna().all()
+
+
+def test_roc_band_equals_a_plain_bootstrap_with_scikit_learn():
+    rows = drawn_rows(6, patients=80, images_each=2).round({"probability": 1})
+    patients, patient = np.unique(rows["patient_id"], return_inverse=True)
+    draws = np.random.default_rng(3).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), size=60)
+    grid, curves = np.linspace(0, 1, 101), []
+    for drawn in draws:
+        alarms, caught, _ = roc_curve(rows["label"], rows["probability"], sample_weight=drawn[patient])
+        curves.append(np.interp(grid, alarms, caught))
+    band = evaluation.roc_band(rows, resamples=60, seed=3)
+    np.testing.assert_allclose(band[["low", "high"]].T, np.percentile(curves, [2.5, 97.5], axis=0), atol=1e-9)
+
+
+def test_expected_calibration_error_by_hand():
+    # Two bins of 0.5: gaps |0.2 - 0.5| over two images and |0.9 - 1| over two.
+    rows = rows_of([0, 1, 1, 1], [0.1, 0.3, 0.8, 1.0])
+    assert evaluation.expected_calibration_error(rows, bins=2) == pytest.approx((2 * 0.3 + 2 * 0.1) / 4)
+    assert evaluation.expected_calibration_error(rows_of([0, 1], [0.0, 1.0])) == 0
+
+
+def test_expected_calibration_error_is_small_for_true_probabilities_and_large_for_false_ones():
+    rng = np.random.default_rng(0)
+    probability = rng.random(50_000)
+    rows = rows_of((rng.random(50_000) < probability).astype(int), probability)
+    assert evaluation.expected_calibration_error(rows) < 0.01
+    assert evaluation.expected_calibration_error(rows.assign(probability=probability**3)) > 0.2
+
+
+def test_brier_and_summary_equal_scikit_learn():
+    rows = drawn_rows(8, patients=70, images_each=2)
+    summary = evaluation.summarise(rows, 0.5)
+    assert evaluation.brier(rows) == pytest.approx(brier_score_loss(rows["label"], rows["probability"]))
+    assert summary["brier"] == round(evaluation.brier(rows), 4)
+    assert summary["log_loss"] == round(log_loss(rows["label"], rows["probability"]), 4)
+    assert (summary["images"], summary["patients"]) == (140, 70)
+    assert sum(summary["confusion"].values()) == 140
+    assert summary["auroc"][0] == round(evaluation.auroc(rows), 4)
+
+
+def test_summary_of_one_class_has_no_numbers_that_json_lacks():
+    summary = evaluation.summarise(rows_of([0, 0, 0], [0.2, 0.4, 0.7]), 0.5)
+    assert summary["auroc"] == [None, None, None]
+    assert summary["specificity"][0] == round(2 / 3, 4)
+
+
+@pytest.mark.parametrize(("pneumonia", "images"), [(0, 12), (12, 12), (7, 20), (1, 50)])
+def test_observed_share_has_the_exact_binomial_interval(pneumonia, images):
+    rows = rows_of([1] * pneumonia + [0] * (images - pneumonia), [0.5] * images)
+    share = evaluation.observed_share(rows, 0.5)
+    expected = binomtest(pneumonia, images).proportion_ci(0.95, method="exact")
+    assert (share.pneumonia, share.images) == (pneumonia, images)
+    assert (share.low, share.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_observed_share_takes_the_nearest_in_log_odds():
+    rows = rows_of([0, 0, 1, 1], [0.5, 0.9, 0.99, 0.9999])
+    share = evaluation.observed_share(rows, 0.98, neighbours=2)
+    # In plain differences 0.9999 would be nearer to 0.98 than 0.9 is.
+    assert (share.nearest, share.furthest, share.share) == (0.9, 0.99, 0.5)
+
+
+def test_observed_share_counts_all_ties_so_that_the_order_of_rows_does_not_matter():
+    rows = rows_of([0] * 10 + [1] * 30, [1.0] * 40)
+    for order in (rows, rows.iloc[::-1]):
+        share = evaluation.observed_share(order, 1.0, neighbours=10)
+        assert (share.images, share.share) == (40, 0.75)

@@ -1,0 +1,129 @@
+"""Every export in the repository keeps the contract: safe to load, described, and with figures that repeat."""
+
+import zipfile
+
+import pandas as pd
+import pytest
+
+from model_zoo import evaluation
+from model_zoo.registry import EXPORTS, scan
+
+EXPORTED, PROBLEMS = scan()
+MEGABYTE = 1_000_000
+
+
+def test_no_export_is_broken():
+    assert PROBLEMS == {}
+    assert EXPORTED, "the repository should come with trained models"
+
+
+def test_all_exports_together_fit_the_budget():
+    files = [path for path in EXPORTS.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 200 * MEGABYTE
+
+
+@pytest.fixture(params=sorted(EXPORTED), scope="module")
+def export(request):
+    return EXPORTED[request.param]
+
+
+def test_model_loads_in_safe_mode_with_keras_s_own_layers(export):
+    from model_zoo.engine import Engine
+
+    engine = Engine(export)
+    assert all(layer.__class__.__module__.startswith("keras.") for layer in engine.model._flatten_layers())
+    assert engine.model.count_params() == export.card.weights.parameters
+
+
+def test_file_is_small_and_the_card_knows_its_size(export):
+    assert export.model_path.stat().st_size == export.card.weights.bytes <= 75 * MEGABYTE
+    assert set(zipfile.ZipFile(export.model_path).namelist()) == {"metadata.json", "config.json", "model.weights.h5"}
+
+
+def test_rounding_the_weights_left_the_ranking_alone(export):
+    assert abs(export.card.weights.auroc_shift) <= 0.001
+    assert 1 <= export.card.weights.mantissa_bits <= 23
+
+
+def test_own_and_phantom_predictions_are_stored(export):
+    own = export.card.data.collection
+    assert {f"{own}-test", f"{own}-validation", "phantom-test"} <= set(export.prediction_sets())
+
+
+def test_summary_on_the_card_equals_the_rows(export):
+    assert set(export.card.metrics) == set(export.prediction_sets())
+    for name, stored in export.card.metrics.items():
+        assert evaluation.summarise(export.predictions(name), export.card.threshold.value) == stored
+
+
+def test_nothing_was_chosen_on_test_images(export):
+    card = export.card
+    assert card.threshold.chosen_on == f"{card.data.collection}-validation"
+    validation = export.predictions(card.threshold.chosen_on)
+    test = export.predictions(f"{card.data.collection}-test")
+    assert not set(validation["image_id"]) & set(test["image_id"])
+    assert not validation["image_id"].str.startswith("test/").any()
+    assert len(card.data.test_read) >= 1
+
+
+def test_counts_on_the_card_are_those_of_the_rows(export):
+    card = export.card
+    for part in ("validation", "test"):
+        rows = export.predictions(f"{card.data.collection}-{part}")
+        counts = card.data.counts[part]
+        assert (counts["images"], counts["pneumonia"]) == (len(rows), int(rows["label"].sum()))
+        assert counts["patients"] == rows["patient_id"].nunique()
+
+
+def test_kermany_exports_are_reported_on_the_official_test_split(export):
+    if export.card.data.collection != "chest_xray":
+        pytest.skip("trained on another collection")
+    rows = export.predictions("chest_xray-test")
+    assert (len(rows), int(rows["label"].sum())) == (624, 390)
+    assert rows["image_id"].str.match(r"test/(NORMAL|PNEUMONIA)/[^/]+\.jpeg$").all()
+    assert (rows["subtype"] == "bacteria").sum() == 242
+
+
+def test_phantom_rows_are_of_the_phantoms_that_this_version_makes(export):
+    from cases.collections import open_collection
+
+    rows = export.predictions("phantom-test")
+    entries = {entry.id: entry for entry in open_collection("phantom").entries("test")}
+    assert list(rows["image_id"]) == list(entries)
+    assert list(rows["label"]) == [entry.label for entry in entries.values()]
+
+
+def test_phantom_scores_repeat(export):
+    """The stored rows are what this export says of the phantoms as they are generated now."""
+    from cases.collections import open_collection
+    from model_zoo.engine import Engine
+
+    phantoms = open_collection("phantom")
+    rows = export.predictions("phantom-test").iloc[::25]
+    received = list(Engine(export).probabilities(phantoms.load(image_id).pixels for image_id in rows["image_id"]))
+    pd.testing.assert_series_equal(
+        pd.Series(received), rows["probability"].reset_index(drop=True), check_names=False, atol=0.01
+    )
+
+
+def test_history_covers_every_epoch(export):
+    history = pd.read_csv(export.folder / "history.csv")
+    assert list(history["epoch"]) == list(range(1, export.card.training.epochs + 1))
+    assert {"stage", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"} <= set(history.columns)
+
+
+def test_a_reader_learns_the_limits_and_the_source(export):
+    card = export.card
+    assert card.limits
+    assert card.summary
+    assert card.data.licence
+    assert card.training.versions
+
+
+def test_readme_shows_the_figures_of_the_rows():
+    from cases.settings import PROJECT_ROOT
+    from train.results import models_table
+
+    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.split("<!-- models:begin (python -m train list --markdown) -->\n")[1].split("<!-- models:end -->")[0]
+    assert table == models_table(EXPORTED), "run `python -m train list --markdown` and paste its table into README.md"

@@ -1,0 +1,276 @@
+"""Every page through AppTest, and the reading of an X-ray with a real (tiny) model and with a counted fake one."""
+
+import dataclasses
+import io
+import subprocess
+import sys
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from cases.phantom import PhantomParameters, generate
+from model_zoo.predictions import write_predictions
+from model_zoo.registry import Export
+from views.shared import cache
+from views.shared.frame import NOTICE
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "views").glob("*/*.py") if path.parent.name != "shared")
+DIAGNOSE = "views/explore/diagnose.py"
+
+pytestmark = pytest.mark.usefixtures("empty_caches")
+
+
+@pytest.fixture
+def empty_caches():
+    """What one test caches, another must not see."""
+    for function in (cache.collection, cache.entries, cache.radiograph, cache._explanation, cache._resident):
+        function.clear()
+
+
+@pytest.fixture
+def tiny(tiny_export, monkeypatch) -> Export:
+    """The only model of the app: untrained, with stored rows of its validation set."""
+    rows = tiny_export.predictions("phantom-test")
+    rows = rows.loc[rows.index.repeat(20)].assign(image_id=[f"val/{n}" for n in range(20 * len(rows))])
+    write_predictions(rows, tiny_export.predictions_path("phantom-validation"))
+    monkeypatch.setattr(cache, "exports", lambda: ({"tiny": tiny_export}, {}))
+    return tiny_export
+
+
+@dataclasses.dataclass
+class FakeExplanation:
+    signed_map: np.ndarray
+    probability: float = 0.7
+
+    def evidence(self, direction: str) -> np.ndarray:
+        return np.maximum(self.signed_map if direction == "pneumonia" else -self.signed_map, 0)
+
+
+class FakeEngine:
+    """Counts how often it is asked; its map can be set."""
+
+    asked = 0
+    signed_map = np.array([[0.4, -0.1], [0.0, 0.2]], np.float32)
+
+    def input(self, pixels: np.ndarray) -> np.ndarray:
+        return pixels
+
+    def explain(self, images: np.ndarray) -> list[FakeExplanation]:
+        self.asked += len(images)
+        return [FakeExplanation(self.signed_map) for _ in images]
+
+
+@pytest.fixture
+def fake_model(tiny, monkeypatch) -> FakeEngine:
+    """An engine in place of the tiny model's. Nothing of TensorFlow runs."""
+    engine = FakeEngine()
+    monkeypatch.setattr(cache, "_resident", lambda model_id, sha256: (engine, Lock()))
+    return engine
+
+
+def open_page(page: str, **address: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app.query_params.update(address)
+    return app.switch_page(page).run()
+
+
+def shown(app: AppTest) -> str:
+    """Everything that the page says, as one text."""
+    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error")
+    return "\n".join(element.value for kind in kinds for element in app.get(kind))
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def control(elements, key: str):
+    return next(element for element in elements if element.key == key)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "PNG")
+    return data.getvalue()
+
+
+def upload(app: AppTest, name: str, data: bytes) -> AppTest:
+    return control(app.get("file_uploader"), "upload_box").set_value((name, data, "image/png")).run()
+
+
+def test_every_page_file_is_in_the_navigation():
+    frame = (ROOT / "streamlit_app.py").read_text(encoding="utf-8")
+    assert [page for page in PAGES if f'st.Page("{page}"' not in frame] == []
+    assert frame.count("st.Page(") == len(PAGES)
+    names = [Path(page).name for page in PAGES]
+    assert len(set(names)) == len(names), "page file names become addresses and must be unique"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_with_the_notice(page, fake_model):
+    app = open_page(page)
+    assert not app.exception
+    assert NOTICE in shown(app)
+    assert app.title
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_without_any_model(page, monkeypatch):
+    monkeypatch.setattr(cache, "exports", lambda: ({}, {"broken": "card.json: expected a number. Received: 'x'."}))
+    app = open_page(page)
+    assert not app.exception
+    assert NOTICE in shown(app)
+
+
+def test_home_and_stored_results_do_not_import_tensorflow():
+    code = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file({str(ROOT / "streamlit_app.py")!r}, default_timeout=60).run()
+for page in ("views/evidence/performance.py", "views/evidence/errors.py"):
+    app.switch_page(page).run()
+    assert not app.exception, app.exception
+assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+"""
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_an_upload_is_read_by_a_real_model(tiny):
+    app = open_page(DIAGNOSE, collection="upload")
+    upload(app, "film_1*.png", png(generate(PhantomParameters(7, "lobar", size=300)).pixels))
+    assert not app.exception
+    assert r"**film\_1\*\.png**" in shown(app)
+    assert "probability of pneumonia" in html(app)
+    assert "Of the 20 validation images scored most like this one" in shown(app)
+    assert "no chest X-ray at all" in shown(app)
+    assert "Knows nothing" in shown(app)
+
+
+def test_a_bad_upload_is_answered_with_a_sentence_and_keeps_what_was_there(fake_model):
+    app = open_page(DIAGNOSE, collection="upload")
+    upload(app, "note.png", b"just a few words")
+    assert not app.exception
+    assert r"note\.png\: expected a JPEG" in app.error[0].value
+    assert fake_model.asked == 0
+
+    upload(app, "good.png", png(generate(PhantomParameters(7)).pixels))
+    assert not app.error
+    upload(app, "empty.png", b"")
+    assert r"Still showing good\.png" in app.error[0].value
+    assert r"**good\.png**" in shown(app)
+
+    control(app.get("file_uploader"), "upload_box").clear().run()
+    assert not app.error
+    next(button for button in app.button if button.label == "Forget this X-ray").click().run()
+    assert not app.exception
+    assert "good" not in shown(app)
+
+
+def test_the_address_reproduces_the_view(fake_model):
+    app = open_page(DIAGNOSE, model="tiny", collection="phantom", image="test/0001-lobar")
+    control(app.get("toggle"), "answer phantom test/0001-lobar").set_value(True).run()
+    assert "Answer: Pneumonia (lobar)" in shown(app)
+    assert "a true positive" in shown(app)
+    assert r"test\/0001\-lobar" in shown(app)
+    assert ":gray-badge[synthetic]" in shown(app)
+
+    thumbnail = next(button for button in app.button if button.key.startswith("thumbnail") and "0001" not in button.key)
+    thumbnail.click().run()
+    assert app.query_params == {
+        "model": "tiny",
+        "collection": "phantom",
+        "image": thumbnail.key.removeprefix("thumbnail phantom "),
+    }
+
+
+def test_an_address_that_names_nothing_says_so(fake_model):
+    app = open_page(DIAGNOSE, model="nothing", image="test/9999-lobar")
+    assert not app.exception
+    assert [r"The model nothing is not here" in warning.value for warning in app.warning] == [True, False]
+    assert "is not here" in app.warning[1].value
+
+
+def test_names_before_the_answer_do_not_give_it_away(fake_model):
+    app = open_page(DIAGNOSE, collection="phantom", image="test/0001-lobar")
+    assert "lobar" not in shown(app)
+
+
+def test_controls_repaint_without_asking_the_model_again(fake_model):
+    app = open_page(DIAGNOSE, collection="phantom")
+    before = [image.value for image in app.get("image")]
+    control(app.slider, "opacity").set_value(20).run()
+    control(app.selectbox, "colours").set_value("viridis").run()
+    after = [image.value for image in app.get("image")]
+    control(app.get("button_group"), "direction").set_value("normal").run()
+    assert not app.exception
+    assert fake_model.asked == 1
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+
+
+def test_an_empty_map_is_said_in_words_and_not_painted(fake_model):
+    fake_model.signed_map = np.full((2, 2), -0.3, np.float32)
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert "no part of this film speaks for pneumonia" in shown(app)
+    assert len(app.get("image")) == 1
+
+
+def test_guessing_comes_before_the_opinion(fake_model):
+    app = open_page(DIAGNOSE, collection="phantom", image="test/0001-lobar")
+    control(app.get("toggle"), "guess_first").set_value(True).run()
+    assert "The model calls this" not in html(app)
+    assert len(app.get("image")) == 1
+    control(app.button, "guess normal").click().run()
+    assert "The model calls this" in html(app)
+    assert "You said normal: not this time" in shown(app)
+
+
+def test_the_truth_of_a_phantom_can_be_outlined(fake_model):
+    app = open_page(DIAGNOSE, collection="phantom", image="test/0001-lobar")
+    control(app.get("toggle"), "answer phantom test/0001-lobar").set_value(True).run()
+    before = [image.value for image in app.get("image")]
+    control(app.get("toggle"), "outlines").set_value(True).run()
+    assert all(a != b for a, b in zip(before, [image.value for image in app.get("image")], strict=True))
+
+
+@pytest.mark.parametrize(("collection", "setting"), [("chest_xray", "LUNGLENS_DATA"), ("folder", "LUNGLENS_FOLDER")])
+def test_an_absent_collection_names_what_brings_it_and_offers_phantoms(fake_model, collection, setting):
+    app = open_page(DIAGNOSE, collection=collection)
+    assert setting in app.info[0].value.replace("\\", "")
+    app.button[0].click().run()
+    assert not app.exception
+    assert "Case 1 of 200" in shown(app)
+
+
+def test_an_unreadable_file_of_a_folder_leaves_the_others(fake_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("LUNGLENS_FOLDER", str(tmp_path))
+    (tmp_path / "a.png").write_bytes(b"no image")
+    (tmp_path / "b.png").write_bytes(png(generate(PhantomParameters(7)).pixels))
+    app = open_page(DIAGNOSE, collection="folder", image="a.png")
+    assert not app.exception
+    assert r"a\.png\: expected" in app.error[0].value
+    control(app.button, "thumbnail folder b.png").click().run()
+    assert not app.error
+    assert "not known here" in shown(app)
+
+
+def test_weights_that_are_not_the_card_s_are_refused_in_words(tiny, monkeypatch):
+    weights = dataclasses.replace(tiny.card.weights, sha256="0" * 64)
+    changed = Export(tiny.folder, dataclasses.replace(tiny.card, weights=weights))
+    monkeypatch.setattr(cache, "exports", lambda: ({"tiny": changed}, {}))
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert not app.exception
+    assert "expected the weights" in app.error[0].value
+
+
+def test_a_broken_export_is_named_and_the_others_work(tiny, fake_model, monkeypatch):
+    monkeypatch.setattr(cache, "exports", lambda: ({"tiny": tiny}, {"bad_one": "card.json: expected JSON."}))
+    app = open_page(DIAGNOSE)
+    assert r"The model bad\_one cannot be used" in app.warning[0].value
+    assert "The model calls this" in html(app)

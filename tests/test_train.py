@@ -1,0 +1,265 @@
+"""Training: whole patients split, batches that can be drawn again, resuming after a kill, and what an export holds."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tiny_training
+from sklearn.metrics import roc_auc_score
+
+from cases.collections.base import Entry
+from model_zoo import evaluation
+from model_zoo.engine import Engine
+from model_zoo.registry import ExportError, open_export, scan
+from train.__main__ import main
+from train.calibrate import fit_calibration, operating_point
+from train.compact import compress, round_mantissa
+from train.data import Batches, ImageSet, development_entries, patient_split
+from train.export import evaluate, export
+from train.fit import HISTORY_COLUMNS, fit
+from train.recipe import RecipeError, TrainingStopped, load_recipe, recipe_ids
+
+RECIPE = tiny_training.RECIPE
+
+
+def weights_of(path: Path) -> list[np.ndarray]:
+    return keras.models.load_model(path, compile=False).get_weights()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    fit(RECIPE, folder)
+    return folder
+
+
+@pytest.fixture
+def exported(run, tmp_path):
+    return export(RECIPE, run, tmp_path / "exports")
+
+
+class TestData:
+    def test_no_patient_is_on_both_sides_even_when_folders_repeat_a_number(self):
+        entries = [
+            Entry(f"{part}/{i}", i % 2, None, f"{part}/person{i // 3}", part)
+            for part in ("train", "val")
+            for i in range(60)
+        ]
+        training, validation = patient_split(entries, 0.2, seed=1)
+        numbers = [{entry.patient_id.split("/")[1] for entry in part} for part in (training, validation)]
+        assert not numbers[0] & numbers[1]
+        assert len(training) + len(validation) == len(entries)
+        assert 0.1 < len(validation) / len(entries) < 0.3
+
+    def test_training_never_sees_the_test_split(self):
+        entries = development_entries(tiny_training.Blobs())
+        assert {entry.split for entry in entries} == {"train", "val"}
+
+    def test_batches_depend_on_seed_and_epoch_alone(self):
+        labels = np.array([0] * 10 + [1] * 30, np.float32)
+        data = ImageSet(np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1), labels, ())
+        first = Batches(data, 8, balanced=True, seed=5)
+        orders = [first.order.copy()]
+        for _ in range(2):
+            first.on_epoch_end()
+            orders.append(first.order.copy())
+        np.testing.assert_array_equal(Batches(data, 8, True, 5, first_epoch=2).order, orders[2])
+        assert not np.array_equal(orders[0], orders[1])
+
+    def test_balanced_batches_draw_both_classes_equally_and_every_rare_image(self):
+        labels = np.array([0] * 50 + [1] * 350, np.float32)
+        order = Batches(ImageSet(np.zeros((400, 1, 1, 1), np.uint8), labels, ()), 8, balanced=True, seed=0).order
+        assert 0.4 < labels[order].mean() < 0.6
+        assert set(range(50)) <= set(order)
+        assert np.bincount(order, minlength=400)[:50].max() - np.bincount(order, minlength=400)[:50].min() <= 1
+
+    def test_unbalanced_batches_see_each_image_once(self):
+        data = ImageSet(np.zeros((12, 1, 1, 1), np.uint8), np.zeros(12, np.float32), ())
+        assert sorted(Batches(data, 4, balanced=False, seed=0).order) == list(range(12))
+
+
+class TestFit:
+    def test_a_killed_run_ends_where_an_unbroken_one_does(self, run, tmp_path):
+        folder = tmp_path / "killed"
+        process = subprocess.Popen([sys.executable, tiny_training.__file__, str(folder)], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not (folder / "checkpoint-0003").exists():
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline, "no third checkpoint within two minutes"
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (folder / "trained.keras").exists()
+        fit(RECIPE, folder)
+        for expected, received in zip(
+            weights_of(run / "trained.keras"), weights_of(folder / "trained.keras"), strict=True
+        ):
+            np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5)
+        histories = [pd.read_csv(path / "history.csv").drop(columns="seconds") for path in (run, folder)]
+        pd.testing.assert_frame_equal(*histories, rtol=1e-4)
+
+    def test_history_has_every_epoch_of_every_stage(self, run):
+        history = pd.read_csv(run / "history.csv")
+        assert tuple(history.columns) == HISTORY_COLUMNS
+        assert list(history["epoch"]) == [1, 2, 3, 4, 5]
+        assert list(history["stage"]) == ["first"] * 2 + ["second"] * 3
+        assert history["learning_rate"].iloc[-1] < 1e-3
+        assert np.isfinite(history.drop(columns="stage").to_numpy()).all()
+
+    def test_a_half_written_checkpoint_is_passed_over(self, run, tmp_path):
+        folder = tmp_path / "half"
+        (folder / "checkpoint-unfinished").mkdir(parents=True)
+        (folder / "checkpoint-unfinished" / "state.weights.h5").write_bytes(b"cut")
+        short = dataclasses.replace(RECIPE, stages=(dataclasses.replace(RECIPE.stages[0], epochs=1),))
+        assert fit(short, folder).exists()
+
+    def test_a_run_of_other_settings_is_not_mixed_in(self, run, tmp_path):
+        folder = tmp_path / "other"
+        checkpoint = folder / "checkpoint-0001"
+        checkpoint.mkdir(parents=True)
+        settings = {**RECIPE.hyperparameters(), "batch_size": 99}
+        (checkpoint / "state.json").write_text(json.dumps({"settings": settings, "history": []}))
+        with pytest.raises(TrainingStopped, match="batch_size"):
+            fit(RECIPE, folder)
+
+    def test_a_loss_that_is_no_number_stops_with_advice(self, tmp_path):
+        wild = dataclasses.replace(RECIPE, stages=(dataclasses.replace(RECIPE.stages[0], learning_rate=float("nan")),))
+        with pytest.raises(TrainingStopped, match="learning_rate"):
+            fit(wild, tmp_path / "wild")
+
+
+class TestCalibration:
+    def test_calibration_undoes_a_stretch_and_a_shift(self):
+        rng = np.random.default_rng(0)
+        true_logits = rng.normal(0, 2, 50_000)
+        labels = rng.random(50_000) < 1 / (1 + np.exp(-true_logits))
+        temperature, offset = fit_calibration(true_logits * 3 - 1.5, labels)
+        assert temperature == pytest.approx(3, rel=0.03)
+        assert offset == pytest.approx(1.5, abs=0.1)
+
+    def test_separated_classes_give_a_finite_calibration(self):
+        temperature, offset = fit_calibration(np.array([-4.0, -3.0, 5.0, 6.0]), np.array([0, 0, 1, 1]))
+        assert 0.05 <= temperature <= 20
+        assert np.isfinite(offset)
+
+    def test_operating_point_is_the_highest_with_the_sensitivity_asked_for(self):
+        labels = np.array([1] * 10 + [0] * 10)
+        probabilities = np.concatenate([np.linspace(0.1, 1.0, 10), np.linspace(0, 0.45, 10)])
+        threshold = operating_point(probabilities, labels, 0.8)
+        sensitivity = (probabilities[labels == 1] >= threshold).mean()
+        assert sensitivity == pytest.approx(0.8)
+        assert 0.2 < threshold <= 0.3
+        assert (probabilities[labels == 1] >= 0.31).mean() < 0.8
+
+    def test_no_pneumonia_to_choose_on_is_said(self):
+        with pytest.raises(ValueError, match="Received: none"):
+            operating_point(np.array([0.2]), np.array([0]), 0.95)
+
+
+class TestCompact:
+    @pytest.mark.parametrize("bits", [1, 7, 10, 23])
+    def test_rounding_keeps_the_bits_asked_for(self, bits):
+        values = np.random.default_rng(0).normal(size=1000).astype(np.float32)
+        rounded = round_mantissa(values, bits)
+        assert np.abs(rounded / values - 1).max() <= 2.0 ** -(bits + 1) * 1.0001
+        assert not (rounded.view(np.uint32) & np.uint32((1 << (23 - bits)) - 1)).any()
+
+    def test_compressed_archive_loads_to_the_same_weights_and_is_smaller(self, tmp_path):
+        network = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Conv2D(64, 5), keras.layers.Conv2D(64, 5)])
+        network.set_weights([round_mantissa(weight, 7) for weight in network.get_weights()])
+        network.save(tmp_path / "m.keras")
+        before = (tmp_path / "m.keras").stat().st_size
+        compress(tmp_path / "m.keras")
+        assert (tmp_path / "m.keras").stat().st_size < 0.6 * before
+        for expected, received in zip(network.get_weights(), weights_of(tmp_path / "m.keras"), strict=True):
+            np.testing.assert_array_equal(received, expected)
+
+
+class TestExport:
+    def test_everything_is_chosen_on_validation_and_repeats_from_the_stored_rows(self, exported):
+        card = exported.card
+        rows = exported.predictions("blobs-validation")
+        assert exported.prediction_sets() == ("blobs-validation",)
+        assert card.threshold.chosen_on == "blobs-validation"
+        assert card.data.test_read == ()
+        assert card.metrics["blobs-validation"] == evaluation.summarise(rows, card.threshold.value)
+        sensitivity = (rows["probability"][rows["label"] == 1] >= card.threshold.value).mean()
+        assert sensitivity >= RECIPE.target_sensitivity
+        assert card.data.counts["validation"]["images"] == len(rows)
+
+    def test_rows_are_what_the_engine_says_in_the_app(self, exported):
+        engine = Engine(exported)
+        rows = exported.predictions("blobs-validation").head(4)
+        pixels = [tiny_training.Blobs().load(image_id).pixels for image_id in rows["image_id"]]
+        np.testing.assert_allclose(list(engine.probabilities(pixels)), rows["probability"], atol=2e-6)
+
+    def test_evaluate_adds_the_test_rows_and_notes_the_reading(self, exported):
+        summary = evaluate(exported, "blobs")
+        card = open_export("tiny", exported.folder.parent).card
+        rows = exported.predictions("blobs-test")
+        assert len(rows) == 20
+        assert card.metrics["blobs-test"] == summary == evaluation.summarise(rows, card.threshold.value)
+        assert summary["auroc"][0] == pytest.approx(roc_auc_score(rows["label"], rows["probability"]), abs=1e-4)
+        assert len(card.data.test_read) == 1
+        assert card.threshold == exported.card.threshold
+
+    def test_an_unfinished_run_is_refused(self, tmp_path):
+        with pytest.raises(ExportError, match="`fit` first"):
+            export(RECIPE, tmp_path / "nothing", tmp_path / "exports")
+
+
+class TestCommands:
+    def test_help_lists_the_commands(self, capsys):
+        with pytest.raises(SystemExit) as stopped:
+            main(["--help"])
+        assert stopped.value.code == 0
+        assert all(command in capsys.readouterr().out for command in ("fit", "export", "evaluate", "list"))
+
+    def test_expected_errors_are_one_sentence(self, capsys):
+        assert main(["fit", "resnet9000"]) == 2
+        assert capsys.readouterr().err.startswith("error: Expected one of the recipes ")
+        assert main(["evaluate", "resnet9000"]) == 2
+        assert "resnet9000" in capsys.readouterr().err
+
+    def test_missing_data_is_said_before_anything_is_trained(self, capsys, tmp_path):
+        assert main(["fit", "cnn11", "--run", str(tmp_path / "run")]) == 2
+        assert "LUNGLENS_DATA" in capsys.readouterr().err
+
+    def test_list_names_every_recipe(self, capsys):
+        assert main(["list"]) == 0
+        printed = capsys.readouterr().out
+        assert all(model_id in printed for model_id in recipe_ids())
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("model_id", recipe_ids())
+def test_every_recipe_builds_what_it_describes(model_id, quick):
+    recipe = load_recipe(model_id, quick)
+    network = recipe.build()
+    assert recipe.id == model_id
+    assert network.input_shape == (None, recipe.side, recipe.side, recipe.channels)
+    assert network.output_shape == (None, 1)
+    assert len(network.get_layer(recipe.heatmap_layer).output.shape) == 4
+    assert recipe.collection == "phantom" or not quick
+
+
+def test_an_unknown_recipe_is_named():
+    with pytest.raises(RecipeError, match="Received: 'nothing'"):
+        load_recipe("nothing")
+
+
+def test_cnn11_has_eleven_weight_layers():
+    kinds = (keras.layers.Conv2D, keras.layers.Dense)
+    assert sum(isinstance(layer, kinds) for layer in load_recipe("cnn11").build().layers) == 11
+
+
+def test_every_export_has_a_recipe():
+    assert set(scan()[0]) <= set(recipe_ids())

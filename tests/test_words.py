@@ -1,0 +1,104 @@
+"""Figures in plain words: rounding that hides nothing, text from outside shown letter by letter."""
+
+import numpy as np
+import pytest
+
+from cases.collections.base import Entry
+from model_zoo.evaluation import ObservedShare
+from views.shared import words
+
+NORMAL = Entry("test/0000-none", 0, None, "test/0000", "test")
+LOBAR = Entry("test/0001-lobar", 1, "lobar", "test/0001", "test")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.0, "below 0.001"), (0.0006, "0.001"), (0.5, "0.500"), (0.9994, "0.999"), (0.9996, "above 0.999")],
+)
+def test_a_probability_is_never_certain(value, expected):
+    assert words.probability(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0.0, "0%"), (0.002, "less than 1%"), (0.5, "50%"), (0.996, "more than 99%"), (1.0, "100%")],
+)
+def test_whole_percents_hide_no_exception(share, expected):
+    assert words.percent(share) == expected
+
+
+def test_text_from_outside_keeps_its_letters_and_loses_its_markup():
+    assert words.plain("a_b*c*:red[x] $y$ <b>\n#1.png") == r"a\_b\*c\*\:red\[x\] \$y\$ \<b\> \#1\.png"
+    assert words.plain("Größe 12") == "Größe 12"
+
+
+def test_at_the_operating_point_an_image_is_called_pneumonia():
+    assert words.called(0.43, 0.43) == "pneumonia"
+    assert words.called(0.4299, 0.43) == "normal"
+
+
+def test_an_opinion_near_the_operating_point_says_so():
+    assert "only just" in words.opinion(0.45, 0.43)
+    assert "only just" not in words.opinion(0.60, 0.43)
+    assert "below the operating point, 0.430" in words.opinion(0.1, 0.43)
+
+
+def test_observed_names_the_set_its_interval_and_its_own_share_of_pneumonia():
+    share = ObservedShare(images=50, pneumonia=48, low=0.863, high=0.995, nearest=0.93, furthest=0.97)
+    text = words.observed(share, 0.74, "chest_xray-validation")
+    assert "Of the 50 validation images scored most like this one (probability 0.930 to 0.970)" in text
+    assert "**96% were pneumonia** (95% interval 86% to more than 99%)" in text
+    assert "Of all validation images, 74% were pneumonia" in text
+
+
+def test_balance_is_relative_to_the_scale_of_the_model():
+    sides = words.balance(np.array([[3.0, 0.0], [-1.0, 0.0]], np.float32), scale=2.0)
+    assert sides.for_pneumonia == pytest.approx(0.75)
+    assert sides.peaks == {"pneumonia": 1.5, "normal": 0.5}
+    assert words.strength(sides, "pneumonia") == "The strongest spot for pneumonia reaches full strength."
+    assert words.strength(sides, "normal") == "The strongest spot for normal reaches 50% of full strength."
+
+
+def test_an_empty_map_is_said_in_words():
+    nothing = words.balance(np.zeros((2, 2), np.float32), scale=1.0)
+    assert "The map is empty" in words.evidence(nothing, "normal")
+    assert "either way" in words.empty_map(nothing, "pneumonia")
+
+    one_sided = words.balance(np.full((2, 2), -0.5, np.float32), scale=1.0)
+    assert words.empty_map(one_sided, "normal") is None
+    assert words.empty_map(one_sided, "pneumonia") == (
+        "Nothing to paint: no part of this film speaks for pneumonia. All evidence is for normal."
+    )
+
+
+def test_weak_evidence_is_called_weak():
+    weak = words.balance(np.array([[0.01, -0.02]], np.float32), scale=1.0)
+    assert "nearly empty" in words.evidence(weak, "normal")
+    assert words.strength(weak, "normal").startswith("Weak evidence: the strongest spot")
+
+
+def test_evidence_that_contradicts_the_call_is_pointed_out():
+    sides = words.balance(np.array([[1.0, -0.5]], np.float32), scale=1.0)
+    assert words.evidence(sides, "pneumonia") == (
+        "Of the evidence on the map, 67% speaks for pneumonia and 33% for normal."
+    )
+    assert "The model says normal all the same" in words.evidence(sides, "normal")
+
+
+def test_answer_and_verdict_use_the_terms_of_the_confusion_matrix():
+    assert words.answer(LOBAR) == "Pneumonia (lobar)"
+    assert words.answer(NORMAL) == "Normal"
+    assert "a true positive" in words.verdict("pneumonia", LOBAR)
+    assert "a false negative" in words.verdict("normal", LOBAR)
+    assert "a false positive" in words.verdict("pneumonia", NORMAL)
+    assert "a true negative" in words.verdict("normal", NORMAL)
+    assert words.guessed("normal", NORMAL) == "You said normal: right."
+    assert words.guessed("normal", LOBAR) == "You said normal: not this time."
+
+
+def test_caution_depends_on_what_the_model_has_seen():
+    assert words.caution("phantom", "phantom", LOBAR, synthetic=True) is None
+    trained_on = Entry("train/0001-lobar", 1, "lobar", "train/0001", "train")
+    assert "learnt from this very image" in words.caution("phantom", "phantom", trained_on, synthetic=True)
+    assert "synthetic" in words.caution("chest_xray", "phantom", LOBAR, synthetic=True)
+    assert "no chest X-ray at all" in words.caution("chest_xray", None, None, synthetic=False)
