@@ -14,10 +14,10 @@ from cases.radiograph import Radiograph
 
 ABNORMAL = FINDINGS[1:]
 CHECKSUMS = {
-    PhantomParameters(0): "134246f82ef5453d",
-    PhantomParameters(1, "lobar", "right", "middle", 0.5, 0.8): "57280a998c40b1c6",
-    PhantomParameters(2, "bronchopneumonia", size=96): "02801b23b3945610",
-    PhantomParameters(3, "interstitial", size=400): "9cde47cc69d54382",
+    PhantomParameters(0): "39a14c7a89006356",
+    PhantomParameters(1, "lobar", "right", "middle", 0.5, 0.8): "4ed21079f1ae1377",
+    PhantomParameters(2, "bronchopneumonia", size=96): "564ea64006584e5a",
+    PhantomParameters(3, "interstitial", size=400): "7897eec58a564f49",
 }
 
 

@@ -55,12 +55,16 @@ def resize(image: np.ndarray, side: int, interpolation: int = cv2.INTER_AREA) ->
     return cv2.resize(image.astype(np.float32), (side, side), interpolation=interpolation)
 
 
-def load_films(root: Path, label: str, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Films uint8 (n, 224, 224) and masks (1 patient's right lung, 2 left) of the train films with two lungs."""
-    films, masks = [], []
+def train_names(root: Path, label: str) -> list[str]:
+    """File names of one class of the train split, sorted."""
     with open(root / "chest_xray" / "manifest.csv", newline="") as file:
-        names = [row["file"] for row in csv.DictReader(file) if (row["split"], row["label"]) == ("train", label)]
-    for name in sorted(names)[::every]:
+        return sorted(row["file"] for row in csv.DictReader(file) if (row["split"], row["label"]) == ("train", label))
+
+
+def load_films(root: Path, label: str, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Films uint8 (n, 224, 224) and masks (1 patient's right lung, 2 left) of those train films that have two lungs."""
+    films, masks = [], []
+    for name in names:
         path = root / "lung_masks" / "train" / label / Path(name).with_suffix(".png").name
         if not path.exists():
             continue
@@ -240,7 +244,7 @@ def bytes_of(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit(root: Path) -> dict[str, np.ndarray]:
-    films = Films(*load_films(root, "NORMAL"))
+    films = Films(*load_films(root, "NORMAL", train_names(root, "NORMAL")))
     print(f"{len(films)} films on the canvas", flush=True)
     flows, quality = register(films)
     usable = best(quality, 0.9)  # the worst tenth is badly registered: it would only blur
@@ -293,7 +297,7 @@ def fit(root: Path) -> dict[str, np.ndarray]:
     scores = norm.ppf((rankdata(latent, axis=0) - 0.5) / len(latent))
     knots = np.linspace(-2.4, 2.4, 25)
     quantiles = np.quantile(latent, norm.cdf(knots), axis=0)
-    ill = Films(*load_films(root, "PNEUMONIA", every=3), films.reference)
+    ill = Films(*load_films(root, "PNEUMONIA", train_names(root, "PNEUMONIA")[::3]), films.reference)
     target = average(films, best(quality, 0.8), flows)
     outside = (resize(lungs.sum(0) / len(usable), APPEARANCE_GRID) < 0.05) & small_known
     ill_latent = project(ill, target, mean, modes, outside, shape_mean, basis, grid_weight, ridge)

@@ -1,12 +1,12 @@
 """Where a pneumonia lies and how dense it is, drawn on the canvas.
 
-Every finding returns a coverage map, float64 (CANVAS, CANVAS), 0..1: 0 leaves the lung as it is, 1 makes it as dense
-as the heart. A film shows it by raising the lung's gray towards that of soft tissue, so an opacity that touches the
-heart or the diaphragm takes its border away (the silhouette sign).
+Every finding returns a coverage map, float64 (CANVAS, CANVAS), 0..1: 0 leaves the lung as it is, 1 makes it a little
+denser than the heart. A film shows it by raising the lung's gray towards that of soft tissue, so an opacity that
+touches the heart or the diaphragm takes its border away (the silhouette sign).
 
 lobar: one lobe fills up from a focus; sharp at the horizontal fissure, fading where the fissure lies en face; an air
-    bronchogram when dense.
-bronchopneumonia: several ill-defined patches, denser towards the bases.
+    bronchogram when dense. The rest of that lung is a little hazy.
+bronchopneumonia: several ill-defined patches, denser towards the bases, in a hazy lung.
 interstitial: perihilar haze, thickened bronchovascular bundles, a net of fine lines.
 """
 
@@ -38,6 +38,12 @@ def _cloud(stream: Stream, cells: int) -> np.ndarray:
     return field / field.std()
 
 
+def _with_haze(cover: np.ndarray, most: float, parameters: PhantomParameters, stream: Stream) -> np.ndarray:
+    """cover laid over a faint uneven haze of up to about `most`: inflamed lung is never clear right beside it."""
+    haze = most * parameters.extent * parameters.density * np.clip(1 + 0.35 * _cloud(stream, 9), 0, 2)
+    return 1 - (1 - np.clip(cover, 0, 1)) * (1 - haze)
+
+
 def _lobe(label: int, lobe: str | None, stream: Stream) -> np.ndarray:
     """Coverage of a lobe as a frontal film shows it."""
     height, breadth, _ = lung_coordinates(label)
@@ -66,12 +72,12 @@ def _lobar(parameters: PhantomParameters, label: int) -> np.ndarray:
     distance = np.hypot(1.3 * (height - height[focus]), breadth - breadth[focus])
     reach = 0.16 + 0.95 * parameters.extent
     fill = _edge(reach - distance + 0.09 * _cloud(stream, 16), stream.uniform(0.05, 0.1))
-    dense = (0.2 + 0.76 * parameters.density) * (1 + 0.05 * _cloud(stream, 24))
+    dense = (0.3 + 0.7 * parameters.density) * (1 + 0.05 * _cloud(stream, 24))
     cover = dense * fill * lobe
     if parameters.density > 0.45 and stream.uniform() < 0.5:
         airways = vessels(parameters.seed, f"airways {label}", 1, trunks=7, generations=4)
         cover *= 1 - stream.uniform(0.15, 0.3) * cv2.GaussianBlur(airways, (0, 0), 0.8)
-    return cover * (lung > 0.02)
+    return _with_haze(cover, 0.3, parameters, stream) * (lung > 0.02)
 
 
 def _bronchopneumonia(parameters: PhantomParameters, label: int) -> np.ndarray:
@@ -95,7 +101,8 @@ def _bronchopneumonia(parameters: PhantomParameters, label: int) -> np.ndarray:
         part = np.s_[max(0, row - reach) : row + reach, max(0, column - reach) : column + reach]
         distance = np.hypot(y[part[0]] - row, x[:, part[1]] - column) / radius
         clear[part] *= 1 - strength * _edge(0.85 - distance + ragged[part], 0.28)
-    return (0.18 + 0.66 * parameters.density) * (1 - clear) * (lung > 0.02)
+    cover = (0.25 + 0.75 * parameters.density) * (1 - clear)
+    return _with_haze(cover, 0.35, parameters, stream) * _lobe(label, parameters.lobe, stream) * (lung > 0.02)
 
 
 def _interstitial(parameters: PhantomParameters, label: int) -> np.ndarray:
@@ -103,8 +110,8 @@ def _interstitial(parameters: PhantomParameters, label: int) -> np.ndarray:
     lung = lung_coordinates(label)[2]
     x0, y0, *_ = HILA[label]
     y, x = AXIS[:, None], AXIS[None]
-    perihilar = np.exp(-np.square(np.hypot(x - x0, (y - y0) * 0.8) / (34 + 50 * parameters.extent)))
-    haze = (0.42 + 0.1 * _cloud(stream, 10)) * perihilar + 0.3 * parameters.extent * (1 + 0.25 * _cloud(stream, 9))
+    perihilar = np.exp(-np.square(np.hypot(x - x0, (y - y0) * 0.8) / (30 + 34 * parameters.extent)))
+    haze = (0.6 + 0.14 * _cloud(stream, 10)) * perihilar + 0.16 * parameters.extent * (1 + 0.5 * _cloud(stream, 9))
     bundles = vessels(parameters.seed, f"bundles {label}", 1, trunks=14)
     bundles = cv2.GaussianBlur(bundles, (0, 0), 0.7) * (0.4 + 0.6 * perihilar)
     net = np.clip(1 - np.abs(_cloud(stream, 72)) * 1.6, 0, 1) * (0.4 + 0.6 * parameters.extent)

@@ -76,8 +76,8 @@ def generate(parameters: PhantomParameters, source: str | None = None) -> Phanto
 
 
 def _added(gray, cover, chest):
-    """Gray levels the opacity adds: towards soft tissue for the lung itself, half of it for ribs and vessels in it."""
+    """Gray levels the opacity adds: towards a little denser than the heart, and most of the lung's detail is lost."""
     smooth = widely_blurred(gray, 4 * len(gray) / FILM)
     heart = (chest.x > 148) & (chest.x < 188) & (chest.y > 160) & (chest.y < 195)
-    tissue = np.median(gray[heart])
-    return np.maximum(cover * (np.maximum(tissue - smooth, 12) - 0.5 * (gray - smooth)), 0)
+    dense = np.median(gray[heart]) + 10
+    return np.maximum(cover * (np.maximum(dense - smooth, 2) - 0.65 * (gray - smooth)), 0)

@@ -21,7 +21,7 @@ class PhantomParameters:
     lobe: the lobe of a lobar finding (the left lung has no middle lobe); for the other findings, the part of the
         lungs it keeps to, and None means all of it.
     extent: 0 (a small focus) .. 1 (the whole lobe or lung).
-    density: 0 (barely visible) .. 1 (as dense as the heart).
+    density: 0 (barely visible) .. 1 (a little denser than the heart).
     size: side of the square film in pixels, 64 .. 1024.
     rotation: degrees, -10 .. 10, counterclockwise, added to the patient's own posture.
     exposure: -1 (dark) .. 1 (bright), added to the film's own exposure.
