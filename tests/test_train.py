@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import keras
 import numpy as np
@@ -25,7 +27,8 @@ from train.compact import compress, round_mantissa
 from train.data import Batches, ImageSet, development_entries, patient_split
 from train.export import evaluate, export
 from train.fit import HISTORY_COLUMNS, fit
-from train.recipe import RecipeError, TrainingStopped, load_recipe, recipe_ids
+from train.networks import on_backbone
+from train.recipe import RecipeError, Stage, TrainingStopped, load_recipe, recipe_ids
 
 RECIPE = tiny_training.RECIPE
 
@@ -125,7 +128,7 @@ class TestFit:
         folder = tmp_path / "other"
         checkpoint = folder / "checkpoint-0001"
         checkpoint.mkdir(parents=True)
-        settings = {**RECIPE.hyperparameters(), "batch_size": 99}
+        settings = {**RECIPE.hyperparameters(), "started_from": "random initialisation", "batch_size": 99}
         (checkpoint / "state.json").write_text(json.dumps({"settings": settings, "history": []}))
         with pytest.raises(TrainingStopped, match="batch_size"):
             fit(RECIPE, folder)
@@ -134,6 +137,93 @@ class TestFit:
         wild = dataclasses.replace(RECIPE, stages=(dataclasses.replace(RECIPE.stages[0], learning_rate=float("nan")),))
         with pytest.raises(TrainingStopped, match="learning_rate"):
             fit(wild, tmp_path / "wild")
+
+
+class TestStages:
+    HEAD = dataclasses.replace(
+        RECIPE,
+        stages=(
+            Stage("head", epochs=2, learning_rate=0.02, trainable="head", steps=5),
+            Stage("last layers", epochs=1, learning_rate=0.01, trainable=3),
+        ),
+    )
+
+    def test_a_head_stage_leaves_the_backbone_alone_and_the_next_one_goes_on_from_it(self, tmp_path):
+        keras.utils.set_random_seed(RECIPE.seed)
+        untrained = RECIPE.build().get_weights()
+        kernel, bias = len(untrained) - 2, len(untrained) - 1
+        only_head = dataclasses.replace(self.HEAD, stages=self.HEAD.stages[:1])
+        after_head = weights_of(fit(only_head, tmp_path / "head"))
+        for i, (before, after) in enumerate(zip(untrained, after_head, strict=True)):
+            assert np.array_equal(before, after) == (i not in (kernel, bias))
+        after_both = weights_of(fit(self.HEAD, tmp_path / "both"))
+        np.testing.assert_array_equal(after_both[0], untrained[0])
+        assert 0 < np.abs(after_both[kernel] - after_head[kernel]).max() < 0.2
+
+    def test_a_run_stopped_between_stages_ends_where_an_unbroken_one_does(self, tmp_path):
+        expected = weights_of(fit(self.HEAD, tmp_path / "unbroken"))
+        folder = tmp_path / "stopped"
+        with patch("train.fit.augmenter", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+            fit(self.HEAD, folder)
+        assert (folder / "checkpoint-0002").exists()
+        for received, weight in zip(weights_of(fit(self.HEAD, folder)), expected, strict=True):
+            np.testing.assert_allclose(received, weight, rtol=1e-4, atol=1e-5)
+
+    def test_a_run_stopped_before_its_last_file_ends_with_the_same_weights(self, tmp_path):
+        path = fit(self.HEAD, tmp_path / "run")
+        expected = weights_of(path)
+        path.unlink()
+        for received, weight in zip(weights_of(fit(self.HEAD, tmp_path / "run")), expected, strict=True):
+            np.testing.assert_array_equal(received, weight)
+
+    def test_patience_ends_a_stage_that_no_longer_improves(self, tmp_path):
+        stuck = Stage("stuck", epochs=6, learning_rate=0.0, trainable="head", patience=2)
+        fit(dataclasses.replace(RECIPE, stages=(stuck,)), tmp_path / "stuck")
+        assert len(pd.read_csv(tmp_path / "stuck" / "history.csv")) == 3
+
+    def test_a_random_share_is_kept_out_of_training_and_reported_apart(self, tmp_path):
+        recipe = dataclasses.replace(RECIPE, random_test_share=0.25, stages=(Stage("one", 1, 0.02),))
+        fit(recipe, tmp_path / "run")
+        exported = export(recipe, tmp_path / "run", tmp_path / "exports")
+        evaluate(exported, "blobs")
+        rows = exported.predictions("blobs-random25")
+        split = json.loads((tmp_path / "run" / "split.json").read_text())
+        assert len(rows) == 21
+        assert not set(rows["image_id"]) & {image_id for part in split.values() for image_id in part}
+        assert "regardless of patients" in exported.card.data.protocol
+
+
+class TestStartingWeights:
+    BUILD = partial(
+        on_backbone, partial(keras.applications.MobileNetV2, alpha=0.35), keras.layers.Rescaling(1 / 127.5), 32, 4, 0.1
+    )
+
+    def test_a_local_file_gives_the_backbone_its_weights(self, tmp_path):
+        source = keras.applications.MobileNetV2(
+            include_top=False, weights=None, alpha=0.35, input_shape=(32, 32, 3), name="source"
+        )
+        source.save_weights(tmp_path / "backbone.weights.h5")
+        network = self.BUILD(weights=str(tmp_path / "backbone.weights.h5"))
+        for received, expected in zip(network.get_weights(), source.get_weights(), strict=False):
+            np.testing.assert_array_equal(received, expected)
+
+    @pytest.mark.parametrize("content", [None, b"not weights"])
+    def test_weights_that_cannot_be_had_end_in_the_ways_out(self, tmp_path, content):
+        path = tmp_path / "backbone.weights.h5"
+        if content:
+            path.write_bytes(content)
+        with pytest.raises(RecipeError, match="--weights FILE; or train from scratch"):
+            self.BUILD(weights=str(path))
+
+    def test_a_download_that_fails_stops_before_any_image_is_read(self, tmp_path, capsys):
+        with patch("keras.src.applications.mobilenet_v2.file_utils.get_file", side_effect=Exception("no network")):
+            assert main(["fit", "mobilenetv2", "--run", str(tmp_path / "run")]) == 2
+        assert "no network" in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()
+
+    def test_a_network_without_backbone_refuses_weights(self, tmp_path, capsys):
+        assert main(["fit", "cnn11", "--weights", "some.h5", "--run", str(tmp_path / "run")]) == 2
+        assert "no backbone" in capsys.readouterr().err
 
 
 class TestCalibration:
@@ -202,7 +292,7 @@ class TestExport:
         np.testing.assert_allclose(list(engine.probabilities(pixels)), rows["probability"], atol=2e-6)
 
     def test_evaluate_adds_the_test_rows_and_notes_the_reading(self, exported):
-        summary = evaluate(exported, "blobs")
+        summary = evaluate(exported, "blobs")["blobs-test"]
         card = open_export("tiny", exported.folder.parent).card
         rows = exported.predictions("blobs-test")
         assert len(rows) == 20
@@ -221,7 +311,8 @@ class TestCommands:
         with pytest.raises(SystemExit) as stopped:
             main(["--help"])
         assert stopped.value.code == 0
-        assert all(command in capsys.readouterr().out for command in ("fit", "export", "evaluate", "list"))
+        printed = capsys.readouterr().out
+        assert all(command in printed for command in ("fit", "export", "evaluate", "list"))
 
     def test_expected_errors_are_one_sentence(self, capsys):
         assert main(["fit", "resnet9000"]) == 2

@@ -62,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = add(name, command, text)
         sub.add_argument("--run", type=Path, help="folder of the run (default: runs/<model>)")
+        if command is _fit:
+            sub.add_argument(
+                "--weights", help='start from this file, or "none", in place of the weights that the recipe names'
+            )
     sub = add("evaluate", _evaluate, "score an export on test splits and store the rows")
     sub.add_argument("--on", nargs="+", metavar="COLLECTION", help="default: the model's own collection, and phantom")
     add(
@@ -82,7 +86,7 @@ def _fit(options) -> None:
     from train.fit import fit
     from train.recipe import load_recipe
 
-    print(f"trained: {fit(load_recipe(options.model), _run_folder(options))}")
+    print(f"trained: {fit(load_recipe(options.model), _run_folder(options), options.weights)}")
 
 
 def _export(options) -> None:
@@ -98,7 +102,7 @@ def _evaluate(options) -> None:
     own = open_export(options.model).card.data.collection
     for collection_id in options.on or dict.fromkeys((own, "phantom")):
         # Opened anew each time, because evaluating adds to the card.
-        _print_metrics({f"{collection_id}-test": evaluate(open_export(options.model), collection_id)})
+        _print_metrics(evaluate(open_export(options.model), collection_id))
 
 
 def _quick(options) -> None:
@@ -112,7 +116,7 @@ def _quick(options) -> None:
     fit(recipe, run)
     exported = export(recipe, run, RUNS / "quick-exports")
     _print_exported(exported)
-    _print_metrics({f"{recipe.collection}-test": evaluate(exported, recipe.collection)})
+    _print_metrics(evaluate(exported, recipe.collection))
 
 
 def _list(options) -> None:

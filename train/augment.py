@@ -70,6 +70,9 @@ def augmenter(settings: Augmentation, seed: int) -> keras.Sequential:
         layers.append(keras.layers.RandomBrightness(settings.brightness, value_range=(0, 255), seed=seed + 7))
     if settings.noise:
         layers.append(RandomNoise(255 * settings.noise, seed=seed + 8))
+    if settings.erasing:
+        share = (settings.erasing, settings.erasing)
+        layers.append(keras.layers.RandomErasing(share, value_range=(0, 255), seed=seed + 9))
     return keras.Sequential(layers or [keras.layers.Identity()], name="augmentation")
 
 

@@ -20,7 +20,8 @@ from train.recipe import Recipe
 
 @dataclass(frozen=True)
 class ImageSet:
-    """images: uint8 (n, side, side, channels). labels: float32 (n,), 0 normal or 1 pneumonia. entries: n of them."""
+    """images: uint8 (n, side, side, channels), or float32 features of them (n, rows, columns, maps).
+    labels: float32 (n,), 0 normal or 1 pneumonia. entries: n of them."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -31,6 +32,16 @@ def development_entries(collection: Collection) -> tuple[Entry, ...]:
     """What training may look at: every labelled image outside the test split. The official val split of 16 images is
     too small to measure anything, so it joins the train split."""
     return tuple(entry for entry in collection.entries() if entry.split != "test" and entry.label is not None)
+
+
+def random_split(entries: Sequence[Entry], share: float, seed: int) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """(the rest, a random share), images drawn regardless of patients, as some published protocols do."""
+    kept = np.random.default_rng([seed, 25]).permutation(len(entries))[: round(share * len(entries))]
+    chosen = set(kept.tolist())
+    parts = [[], []]
+    for i, entry in enumerate(entries):
+        parts[i in chosen].append(entry)
+    return tuple(parts[0]), tuple(parts[1])
 
 
 def patient_split(
@@ -60,7 +71,8 @@ def load_images(collection: Collection, entries: Iterable[Entry], side: int, cha
 def development_sets(recipe: Recipe) -> tuple[ImageSet, ImageSet]:
     """(training, validation) of a recipe, from its collection."""
     collection = open_collection(recipe.collection)
-    parts = patient_split(development_entries(collection), recipe.validation_share, recipe.seed)
+    development, _ = random_split(development_entries(collection), recipe.random_test_share, recipe.seed)
+    parts = patient_split(development, recipe.validation_share, recipe.seed)
     training, validation = (load_images(collection, part, recipe.side, recipe.channels) for part in parts)
     return training, validation
 
@@ -69,17 +81,22 @@ class Batches(keras.utils.PyDataset):
     """Batches of an ImageSet in an order that depends on (seed, epoch) only, so that a resumed run sees the same ones.
 
     balanced: each batch position is a normal or a pneumonia with equal chance; the rarer class is then seen more than
-    once per epoch and some images of the commoner one not at all.
+    once per epoch and some images of the commoner one not at all. steps: batches per epoch; 0 for as many as there are
+    images.
     """
 
-    def __init__(self, data: ImageSet, batch_size: int, balanced: bool, seed: int, first_epoch: int = 0):
+    def __init__(
+        self, data: ImageSet, batch_size: int, balanced: bool, seed: int, first_epoch: int = 0, steps: int = 0
+    ):
         super().__init__()
         self.data, self.batch_size, self.balanced, self.seed = data, batch_size, balanced, seed
+        self.steps = steps or len(data.labels) // batch_size
+        self.count = steps * batch_size or len(data.labels)
         self.epoch = first_epoch
         self._draw()
 
     def __len__(self) -> int:
-        return len(self.data.labels) // self.batch_size
+        return self.steps
 
     def __getitem__(self, index: int):
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -91,15 +108,17 @@ class Batches(keras.utils.PyDataset):
 
     def _draw(self):
         rng = np.random.default_rng([self.seed, self.epoch])
-        count = len(self.data.labels)
         if not self.balanced:
-            self.order = rng.permutation(count)
+            self.order = _shuffled(rng, np.arange(len(self.data.labels)), self.count)
             return
-        pneumonia = rng.random(count) < 0.5
-        self.order = np.empty(count, int)
+        pneumonia = rng.random(self.count) < 0.5
+        self.order = np.empty(self.count, int)
         for label, places in ((1, pneumonia), (0, ~pneumonia)):
             members = np.flatnonzero(self.data.labels == label)
-            needed = int(places.sum())
-            # Whole shuffles one after the other: no image is drawn a third time before all were drawn twice.
-            rounds = [rng.permutation(members) for _ in range(-(-needed // len(members)))]
-            self.order[places] = np.concatenate(rounds)[:needed]
+            self.order[places] = _shuffled(rng, members, int(places.sum()))
+
+
+def _shuffled(rng: np.random.Generator, members: np.ndarray, count: int) -> np.ndarray:
+    """`count` of the members in whole shuffles one after the other, so that none is drawn a third time before all were
+    drawn twice."""
+    return np.concatenate([rng.permutation(members) for _ in range(-(-count // len(members)))])[:count]

@@ -25,7 +25,7 @@ from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
 from model_zoo.registry import Export, ExportError, sha256_of
 from train.calibrate import fit_calibration, operating_point
 from train.compact import compress, round_mantissa
-from train.data import load_images
+from train.data import development_entries, load_images, random_split
 from train.recipe import Recipe
 
 HEATMAP_PERCENTILE = 95
@@ -88,27 +88,32 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     return Export(root / recipe.id, card)
 
 
-def evaluate(export: Export, collection_id: str) -> dict:
-    """Score the test split of a collection with an export; store the rows and their summary, which is returned.
+def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
+    """Score the test split of a collection with an export; store the rows and their summaries, which are returned by
+    the set's name. A recipe with a random_test_share has that share of its own collection scored too ("random25").
 
     This is the only code that reads a test split. Reading the one of the model's own collection is noted on the card.
     """
     collection = open_collection(collection_id)
-    entries = [entry for entry in collection.entries("test") if entry.label is not None]
     card = export.card
-    images = load_images(collection, entries, card.side, card.channels)
+    own = collection_id == card.data.collection
+    parts = {"test": [entry for entry in collection.entries("test") if entry.label is not None]}
+    if own and (share := card.recipe.get("random_test_share")):
+        parts["random25"] = random_split(development_entries(collection), share, card.recipe["seed"])[1]
     engine = Engine(export)
-    blocks = [images.images[start : start + 64] for start in range(0, len(entries), 64)]
-    logits = np.concatenate([engine.logits(block) for block in blocks])
-    name = f"{collection_id}-test"
-    write_predictions(prediction_rows(entries, calibrated(logits, card.temperature)), export.predictions_path(name))
-    summary = evaluation.summarise(export.predictions(name), card.threshold.value)
+    summaries = {}
+    for part, entries in parts.items():
+        images = load_images(collection, entries, card.side, card.channels).images
+        logits = np.concatenate([engine.logits(images[start : start + 64]) for start in range(0, len(images), 64)])
+        name = f"{collection_id}-{part}"
+        write_predictions(prediction_rows(entries, calibrated(logits, card.temperature)), export.predictions_path(name))
+        summaries[name] = evaluation.summarise(export.predictions(name), card.threshold.value)
     data = card.data
-    if collection_id == data.collection:
+    if own:
         data = dataclasses.replace(data, test_read=(*data.test_read, date.today().isoformat()))
-    card = dataclasses.replace(card, data=data, metrics={**card.metrics, name: summary})
+    card = dataclasses.replace(card, data=data, metrics={**card.metrics, **summaries})
     write_card(card, export.folder / "card.json")
-    return summary
+    return summaries
 
 
 def prediction_rows(entries: Sequence[Entry], probabilities: np.ndarray) -> pd.DataFrame:
@@ -139,7 +144,7 @@ def _draft(recipe: Recipe, run: Path, path: Path, parameters: int, parts: dict[s
         temperature=1.0,
         threshold=Threshold(0.5, "none yet", "none"),
         weights=Weights(
-            started_from=recipe.started_from,
+            started_from=environment["started_from"],
             sha256=sha256_of(path),
             bytes=path.stat().st_size,
             parameters=parameters,
@@ -148,7 +153,7 @@ def _draft(recipe: Recipe, run: Path, path: Path, parameters: int, parts: dict[s
         ),
         data=Data(
             collection=recipe.collection,
-            protocol="official test split; whole patients of the rest split into training and validation",
+            protocol=_protocol(recipe),
             licence=open_collection(recipe.collection).licence,
             counts={name: _counts(entries) for name, entries in parts.items()},
         ),
@@ -161,6 +166,16 @@ def _draft(recipe: Recipe, run: Path, path: Path, parameters: int, parts: dict[s
         ),
         limits=recipe.limits,
         reference=recipe.reference,
+    )
+
+
+def _protocol(recipe: Recipe) -> str:
+    rest = "whole patients of the rest split into training and validation"
+    if not recipe.random_test_share:
+        return f"official test split; {rest}"
+    return (
+        f"official test split; of the rest, {recipe.random_test_share:.0%} of the images drawn at random regardless of "
+        f"patients, as the published protocol does, and reported apart; {rest}"
     )
 
 

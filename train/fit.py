@@ -7,12 +7,16 @@ A run lives in its own folder, runs/<model_id>/ by default:
 - trained.keras    the finished network without augmentation; when it exists there is nothing left to fit;
 - history.csv      a row per epoch: epoch, stage, learning_rate, loss, accuracy, val_loss, val_accuracy, seconds;
 - split.json       the image ids of training and validation;
-- environment.json the device and the versions it ran on.
+- environment.json what the weights started from, the device and the versions it ran on.
+
+A stage that trains the head alone computes the features of all images once: its epochs need no pass through the
+backbone (`make bench` measures how much that saves).
 
 Everything random depends on (recipe.seed, epoch) alone: the split, the batches, the augmentation, dropout.
 """
 
 import csv
+import dataclasses
 import importlib
 import json
 import math
@@ -27,57 +31,51 @@ from tqdm import tqdm
 
 from train.augment import augmenter, seed_generators
 from train.data import Batches, ImageSet, development_sets
-from train.recipe import Recipe, Stage, TrainingStopped
+from train.recipe import Recipe, RecipeError, Stage, TrainingStopped
 
 HISTORY_COLUMNS = ("epoch", "stage", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 
 
-def fit(recipe: Recipe, run: Path) -> Path:
+def fit(recipe: Recipe, run: Path, weights: str | None = None) -> Path:
     """Train a recipe in the folder `run`, going on from its last checkpoint, and return the path of trained.keras.
 
-    Raises TrainingStopped when the folder belongs to other settings, the loss is no number, or the disk is full;
-    RadiographError for an unreadable image; CollectionUnavailable without the data.
+    weights: what to start from in place of recipe.starting_weights: a file, "imagenet" or "none".
+    Raises RecipeError for starting weights that cannot be had; TrainingStopped when the folder belongs to other
+    settings, the loss is no number, or the disk is full; RadiographError for an unreadable image;
+    CollectionUnavailable without the data.
     """
     trained = run / "trained.keras"
     if trained.exists():
         return trained
-    state = _last_state(recipe, run)
+    keras.utils.set_random_seed(recipe.seed)
+    network, started_from = _starting_network(recipe, weights)
+    settings = json.loads(json.dumps({**recipe.hyperparameters(), "started_from": started_from}))
+    history = _last_history(settings, run)
     training, validation = development_sets(recipe)
     run.mkdir(parents=True, exist_ok=True)
     ids = {"training": training, "validation": validation}
     (run / "split.json").write_text(json.dumps({name: [e.id for e in part.entries] for name, part in ids.items()}))
+    (run / "environment.json").write_text(json.dumps({"started_from": started_from, **environment()}))
 
-    (run / "environment.json").write_text(json.dumps(environment()))
-
-    keras.utils.set_random_seed(recipe.seed)
-    network = recipe.build()
-    augmented = augmenter(recipe.augmentation, recipe.seed)(network.input)
-    trainer = keras.Model(network.input, network(augmented), name="trainer")
-    batches_per_epoch = len(Batches(training, recipe.batch_size, recipe.balanced, recipe.seed))
-    total_epochs = sum(stage.epochs for stage in recipe.stages)
-    history = state["history"] if state else []
+    steps = [stage.steps or len(training.labels) // recipe.batch_size for stage in recipe.stages]
+    done = [len(_rows(history, stage)) for stage in recipe.stages]
+    # The last stage begun comes first even when it is over: it loads the weights that the next one starts from.
+    first = max((i for i, epochs in enumerate(done) if epochs), default=0)
     with tqdm(
-        total=total_epochs * batches_per_epoch,
-        initial=len(history) * batches_per_epoch,
+        total=sum(stage.epochs * n for stage, n in zip(recipe.stages, steps, strict=True)),
+        initial=sum(epochs * n for epochs, n in zip(done, steps, strict=True)),
         desc=recipe.id,
         unit="batch",
         mininterval=1,
     ) as bar:
-        before = 0
-        for stage in recipe.stages:
-            done = min(max(len(history) - before, 0), stage.epochs)
-            # A stage that a later one followed is in the later one's weights; the last one begun must be resumed.
-            if len(history) <= before + stage.epochs:
-                _compile(trainer, recipe, stage, batches_per_epoch)
-                if done:
-                    trainer.optimizer.build(trainer.trainable_variables)
-                    trainer.load_weights(run / f"checkpoint-{len(history):04d}" / "state.weights.h5")
-                _fit_stage(trainer, recipe, stage, training, validation, before, done, history, run, bar)
-            before += stage.epochs
+        for stage, n in list(zip(recipe.stages, steps, strict=True))[first:]:
+            _fit_stage(network, recipe, stage, n, training, validation, settings, history, run, bar)
+            bar.total -= n * (stage.epochs - len(_rows(history, stage)))
     with (run / "history.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, HISTORY_COLUMNS)
         writer.writeheader()
         writer.writerows(history)
+    network.trainable = True
     unfinished = run / "unfinished.keras"
     network.save(unfinished)
     os.replace(unfinished, trained)
@@ -98,45 +96,75 @@ def environment() -> dict:
     }
 
 
-def _compile(trainer: keras.Model, recipe: Recipe, stage: Stage, batches_per_epoch: int) -> None:
-    steps = stage.epochs * batches_per_epoch
-    warmup = max(1, round(stage.warmup * steps))
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - warmup), warmup_target=stage.learning_rate, warmup_steps=warmup
-    )
-    ema = {"use_ema": True, "ema_momentum": recipe.ema_momentum} if recipe.ema_momentum else {}
-    trainer.compile(
-        keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, **ema),
-        keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
-        metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
-        # The image-warping operations of the augmentation have no XLA kernels under TensorFlow.
-        jit_compile=keras.backend.backend() == "jax",
-    )
+def _starting_network(recipe: Recipe, weights: str | None) -> tuple[keras.Model, str]:
+    """The network, and what the card says its weights started from."""
+    source = weights or recipe.starting_weights
+    if weights not in (None, "none") and recipe.starting_weights == "none":
+        raise RecipeError(
+            f"Expected no starting weights: {recipe.id} has no backbone to put them in. Received: {weights}."
+        )
+    if source == "none":
+        return recipe.build(), "random initialisation"
+    network = recipe.build(weights=source)
+    return network, "ImageNet" if source == "imagenet" else f"local file {Path(source).name}"
+
+
+def _rows(history: list[dict], stage: Stage) -> list[dict]:
+    return [row for row in history if row["stage"] == stage.name]
+
+
+def _is_over(stage: Stage, rows: list[dict]) -> bool:
+    if len(rows) >= stage.epochs:
+        return True
+    losses = [row["val_loss"] for row in rows]
+    return bool(stage.patience and losses and len(losses) - 1 - losses.index(min(losses)) >= stage.patience)
 
 
 def _fit_stage(
-    trainer: keras.Model,
+    network: keras.Model,
     recipe: Recipe,
     stage: Stage,
+    steps: int,
     training: ImageSet,
     validation: ImageSet,
-    before: int,
-    done: int,
+    settings: dict,
     history: list[dict],
     run: Path,
     bar: tqdm,
 ) -> None:
-    """Run what is left of one stage. before: epochs of earlier stages. done: epochs of this one already run."""
-    batches = Batches(training, recipe.batch_size, recipe.balanced, recipe.seed, first_epoch=before + done)
+    """Run what is left of one stage; the network ends with its weights."""
+    done = len(_rows(history, stage))
+    over = _is_over(stage, _rows(history, stage))
+    if stage.trainable == "head":
+        layer = network.get_layer(recipe.heatmap_layer)
+        trainer = keras.Model(layer.output, network.output, name="trainer")
+        if not over:
+            features = keras.Model(network.input, layer.output)
+            training, validation = (_features(features, part) for part in (training, validation))
+    else:
+        network.trainable = True
+        if stage.trainable != "all":
+            for layer in network.layers[: -stage.trainable]:
+                layer.trainable = False
+        augmented = augmenter(recipe.augmentation, recipe.seed)(network.input)
+        trainer = keras.Model(network.input, network(augmented), name="trainer")
+    _compile(trainer, recipe, stage, steps)
+    if done:
+        trainer.optimizer.build(trainer.trainable_variables)
+        trainer.load_weights(run / f"checkpoint-{len(history):04d}" / "state.weights.h5")
+    if over:
+        # What SwapEMAWeights does at a stage's end; without a moving average it does nothing.
+        trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
+        return
     callbacks = [
-        ReseedEachEpoch(recipe.seed, before),
+        ReseedEachEpoch(recipe.seed, len(history) - done),
         Progress(bar, stage.name),
-        SaveEachEpoch(recipe, stage, before, history, run),
+        SaveEachEpoch(settings, stage, history, run),
     ]
     if recipe.ema_momentum:
         callbacks.append(keras.callbacks.SwapEMAWeights())
     trainer.fit(
-        batches,
+        Batches(training, recipe.batch_size, recipe.balanced, recipe.seed, first_epoch=len(history), steps=stage.steps),
         validation_data=(validation.images, validation.labels[:, None]),
         validation_batch_size=64,
         epochs=stage.epochs,
@@ -145,6 +173,26 @@ def _fit_stage(
         # Batches has its own order; Keras would shuffle it from a global generator that no checkpoint holds.
         shuffle=False,
         verbose=0,
+    )
+
+
+def _features(features: keras.Model, data: ImageSet) -> ImageSet:
+    return dataclasses.replace(data, images=features.predict(data.images, batch_size=64, verbose=0))
+
+
+def _compile(trainer: keras.Model, recipe: Recipe, stage: Stage, steps: int) -> None:
+    total = stage.epochs * steps
+    warmup = max(1, round(stage.warmup * total))
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, total - warmup), warmup_target=stage.learning_rate, warmup_steps=warmup
+    )
+    ema = {"use_ema": True, "ema_momentum": recipe.ema_momentum} if recipe.ema_momentum else {}
+    trainer.compile(
+        keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, **ema),
+        keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
+        metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
+        # The image-warping operations of the augmentation have no XLA kernels under TensorFlow.
+        jit_compile=keras.backend.backend() == "jax",
     )
 
 
@@ -166,6 +214,7 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, bar: tqdm, stage: str):
         super().__init__()
         self.bar, self.stage = bar, stage
+        self.seen: dict[str, list[float]] = {}
 
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite(logs["loss"]):
@@ -177,23 +226,28 @@ class Progress(keras.callbacks.Callback):
         self.bar.update()
 
     def on_epoch_end(self, epoch, logs=None):
-        figures = " ".join(f"{name} {value:.3f}" for name, value in sorted(logs.items()))
-        self.bar.write(f"{self.stage}, epoch {epoch + 1}: {figures}")
+        for name, value in logs.items():
+            self.seen.setdefault(name, []).append(value)
+        figures = ", ".join(
+            f"{name} {values[-1]:.3f} ({min(values):.3f} to {max(values):.3f})"
+            for name, values in sorted(self.seen.items())
+        )
+        self.bar.write(f"{self.stage}, epoch {epoch + 1}, now (lowest to highest): {figures}")
 
 
 class SaveEachEpoch(keras.callbacks.Callback):
     """Add a row to the history and write a checkpoint; the one before is deleted when the new one is complete."""
 
-    def __init__(self, recipe: Recipe, stage: Stage, before: int, history: list[dict], run: Path):
+    def __init__(self, settings: dict, stage: Stage, history: list[dict], run: Path):
         super().__init__()
-        self.recipe, self.stage, self.before, self.history, self.run = recipe, stage, before, history, run
+        self.settings, self.stage, self.history, self.run = settings, stage, history, run
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
         row = {
-            "epoch": self.before + epoch + 1,
+            "epoch": len(self.history) + 1,
             "stage": self.stage.name,
             "learning_rate": float(self.model.optimizer.learning_rate),
             **{name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")},
@@ -207,13 +261,15 @@ class SaveEachEpoch(keras.callbacks.Callback):
                 f"{self.run}: expected room for a checkpoint. Received: {error.strerror or error}. Free some space and "
                 "run the same command again; it goes on from the last complete checkpoint."
             ) from error
+        if _is_over(self.stage, _rows(self.history, self.stage)):
+            self.model.stop_training = True
 
     def _write(self):
         unfinished = self.run / "checkpoint-unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
         self.model.save_weights(unfinished / "state.weights.h5")
-        state = {"settings": self.recipe.hyperparameters(), "history": self.history}
+        state = {"settings": self.settings, "history": self.history}
         (unfinished / "state.json").write_text(json.dumps(state))
         earlier = sorted(self.run.glob("checkpoint-[0-9]*"))
         os.replace(unfinished, self.run / f"checkpoint-{len(self.history):04d}")
@@ -221,15 +277,15 @@ class SaveEachEpoch(keras.callbacks.Callback):
             shutil.rmtree(folder)
 
 
-def _last_state(recipe: Recipe, run: Path) -> dict | None:
+def _last_history(settings: dict, run: Path) -> list[dict]:
+    """The epochs that the last checkpoint has behind it; none without a checkpoint."""
     checkpoints = sorted(run.glob("checkpoint-[0-9]*"))
     if not checkpoints:
-        return None
+        return []
     state = json.loads((checkpoints[-1] / "state.json").read_text())
-    expected = json.loads(json.dumps(recipe.hyperparameters()))
-    if changed := sorted(name for name in expected if expected[name] != state["settings"].get(name)):
+    if changed := sorted(name for name in settings if settings[name] != state["settings"].get(name)):
         raise TrainingStopped(
             f"{run}: expected a run of the recipe as it is now. Received: another {', '.join(changed)}. "
             "Delete the folder to start again, or name another with --run."
         )
-    return state
+    return state["history"]

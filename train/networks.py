@@ -4,8 +4,12 @@ Every builder returns a functional model: input float32 (n, side, side, channels
 for PNEUMONIA. Scaling is inside.
 """
 
+from collections.abc import Callable
+
 import keras
 from keras import layers
+
+from train.recipe import RecipeError
 
 
 def _convolution(x, filters: int, kernel: int = 3, strides: int = 1, name: str | None = None):
@@ -58,3 +62,34 @@ def cnn11(side: int, width: int, dropout: float) -> keras.Model:
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(dropout)(x)
     return keras.Model(inputs, layers.Dense(1, name="logit")(x), name="cnn11")
+
+
+def on_backbone(
+    application: Callable, scaling: keras.layers.Layer, side: int, neurons: int, dropout: float, weights: str = "none"
+) -> keras.Model:
+    """A network of keras.applications under a new head: global average pooling, a dense layer, dropout, the logit.
+
+    application: such as keras.applications.MobileNetV2. scaling: from 0..255 to what its weights expect. neurons: of
+    the dense layer; 0 leaves it out. weights: "none", "imagenet" (downloaded once by Keras), or a file.
+    The heatmap layer is the application's last one. Raises RecipeError when the weights cannot be had.
+    """
+    inputs = keras.Input((side, side, 3), name="radiograph")
+    backbone = application(include_top=False, weights=None, input_tensor=scaling(inputs))
+    if weights != "none":
+        backbone.set_weights(_weights_of(application, side, weights))
+    x = layers.GlobalAveragePooling2D()(backbone.output)
+    if neurons:
+        x = layers.Dense(neurons, activation="relu")(x)
+    x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, layers.Dense(1, name="logit")(x))
+
+
+def _weights_of(application: Callable, side: int, weights: str) -> list:
+    try:
+        return application(include_top=False, weights=weights, input_shape=(side, side, 3)).get_weights()
+    except Exception as error:  # Keras raises a bare Exception when a download fails
+        raise RecipeError(
+            f"Expected starting weights '{weights}' that fit the backbone. Received: {error}. The ways out: go "
+            "online once, so that Keras can download them; name a file that you have with --weights FILE; or train "
+            "from scratch with --weights none, which reaches less."
+        ) from error

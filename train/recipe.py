@@ -39,6 +39,7 @@ class Augmentation:
     contrast: (smallest, largest) factor around the image's mean.
     brightness: added, up to this share of the full range either way.
     noise: standard deviation, as a share of the full range.
+    erasing: share of the images of which a random rectangle (2% to 33% of the area) is replaced by noise.
     """
 
     horizontal_flip: bool = False
@@ -50,6 +51,7 @@ class Augmentation:
     contrast: tuple[float, float] = (1.0, 1.0)
     brightness: float = 0.0
     noise: float = 0.0
+    erasing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,19 +59,30 @@ class Stage:
     """A run of epochs under one optimiser: AdamW, the rate warming up to learning_rate, then a cosine down to zero.
 
     warmup: share of the stage's steps spent warming up.
+    trainable: "all" layers; "head", those after the heatmap layer, on features that are computed once and so without
+        augmentation; or how many of the network's last layers.
+    steps: batches per epoch; 0 for as many as the training images fill.
+    patience: stop after this many epochs in a row without a lower validation loss; 0 to run all epochs.
     """
 
     name: str
     epochs: int
     learning_rate: float
     warmup: float = 0.1
+    trainable: str | int = "all"
+    steps: int = 0
+    patience: int = 0
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Settings of one model. See the field's names for units; shares and probabilities are 0..1.
 
-    build: makes the untrained network: input float32 (n, side, side, channels) in 0..255, output logits (n, 1).
+    build: makes the network: input float32 (n, side, side, channels) in 0..255, output logits (n, 1). When the recipe
+        has starting_weights, it takes them as `weights` (networks.on_backbone), and none when called without.
+    starting_weights: "imagenet" or "none". `fit --weights FILE` puts a local file in place of the download.
+    random_test_share: share of the images, drawn regardless of patients, kept out of training and reported as the set
+        "random25" beside the official test split, because a published protocol did so.
     validation_share: share of the images, whole patients, kept out of training for temperature and threshold.
     balanced: draw normals and pneumonias equally often; otherwise each image once per epoch.
     ema_momentum: the exported weights are an exponential moving average over steps with this momentum; 0 for none.
@@ -88,8 +101,9 @@ class Recipe:
     stages: tuple[Stage, ...]
     reference: Reference | None
     limits: tuple[str, ...]
-    started_from: str = "random initialisation"
+    starting_weights: str = "none"
     collection: str = "chest_xray"
+    random_test_share: float = 0.0
     validation_share: float = 0.15
     batch_size: int = 32
     balanced: bool = False
@@ -103,7 +117,7 @@ class Recipe:
 
     def hyperparameters(self) -> dict:
         """The settings that shaped the weights, as JSON types."""
-        described_elsewhere = {"id", "title", "summary", "architecture", "build", "reference", "limits", "started_from"}
+        described_elsewhere = {"id", "title", "summary", "architecture", "build", "reference", "limits"}
         return {name: value for name, value in asdict(self).items() if name not in described_elsewhere}
 
 
