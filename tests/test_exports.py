@@ -127,3 +127,11 @@ def test_readme_shows_the_figures_of_the_rows():
     readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
     table = readme.split("<!-- models:begin (python -m train list --markdown) -->\n")[1].split("<!-- models:end -->")[0]
     assert table == models_table(EXPORTED), "run `python -m train list --markdown` and paste its table into README.md"
+
+
+def test_results_page_is_what_compare_writes(tmp_path):
+    from train.recipe import load_recipe, recipe_ids
+    from train.results import RESULTS, write_results
+
+    fresh = write_results(map(load_recipe, recipe_ids()), EXPORTED, tmp_path / "results.md")
+    assert RESULTS.read_text(encoding="utf-8") == fresh, "run `python -m train compare`"

@@ -21,6 +21,7 @@ from cases.collections.base import Entry
 from model_zoo import evaluation
 from model_zoo.engine import Engine
 from model_zoo.registry import ExportError, open_export, scan
+from train import download
 from train.__main__ import main
 from train.calibrate import fit_calibration, operating_point
 from train.compact import compress, round_mantissa
@@ -226,6 +227,44 @@ class TestStartingWeights:
         assert "no backbone" in capsys.readouterr().err
 
 
+class TestDownload:
+    @pytest.fixture(autouse=True)
+    def data(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("LUNGLENS_DATA", str(tmp_path))
+        return tmp_path / "chest_xray"
+
+    @staticmethod
+    def films(missing=0):
+        """A stand-in for Kaggle that writes empty files under the names of the set's folders."""
+
+        def write(handle, output_dir):
+            for (split, label), count in download.EXPECTED.items():
+                folder = Path(output_dir) / "chest_xray" / split / ("NORMAL", "PNEUMONIA")[label]
+                folder.mkdir(parents=True)
+                for number in range(count - (missing if split == "test" else 0)):
+                    (folder / f"person{number}_virus_{number}.jpeg").touch()
+
+        return patch("kagglehub.dataset_download", side_effect=write)
+
+    def test_films_that_came_whole_are_found_and_not_fetched_again(self, data, capsys):
+        with self.films() as kaggle:
+            assert main(["download"]) == main(["download"]) == 0
+        assert kaggle.call_count == 1
+        assert str(data) in capsys.readouterr().out
+
+    def test_missing_images_are_counted(self, capsys):
+        with self.films(missing=4):
+            assert main(["download"]) == 2
+        assert "230 of 234 in test/N" in capsys.readouterr().err
+
+    def test_without_a_network_the_ways_out_are_named(self, capsys):
+        with patch("kagglehub.dataset_download", side_effect=ConnectionError("no network")):
+            assert main(["download"]) == 2
+        printed = capsys.readouterr().err
+        assert "no network" in printed
+        assert "LUNGLENS_DATA" in printed
+
+
 class TestCalibration:
     def test_calibration_undoes_a_stretch_and_a_shift(self):
         rng = np.random.default_rng(0)
@@ -312,7 +351,7 @@ class TestCommands:
             main(["--help"])
         assert stopped.value.code == 0
         printed = capsys.readouterr().out
-        assert all(command in printed for command in ("fit", "export", "evaluate", "list"))
+        assert all(command in printed for command in ("fit", "export", "evaluate", "list", "compare", "download"))
 
     def test_expected_errors_are_one_sentence(self, capsys):
         assert main(["fit", "resnet9000"]) == 2

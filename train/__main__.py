@@ -14,12 +14,14 @@ from cases.settings import PROJECT_ROOT
 from model_zoo.card import CardError
 from model_zoo.predictions import PredictionsError
 from model_zoo.registry import EXPORTS, Export, ExportError, open_export, scan
+from train.download import DownloadError
 from train.recipe import RecipeError, TrainingStopped
 
 RUNS = PROJECT_ROOT / "runs"
 EXPECTED_ERRORS = (
     CardError,
     CollectionUnavailable,
+    DownloadError,
     ExportError,
     PredictionsError,
     RadiographError,
@@ -75,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub = add("list", _list, "recipes, and what became of them", takes_model=False)
     sub.add_argument("--markdown", action="store_true", help="print README's table of exported models instead")
+    add("download", _download, "fetch the Kermany films from Kaggle into the data folder", takes_model=False)
+    add("compare", _compare, "write docs/results.md: our figures beside the published ones", takes_model=False)
     return parser
 
 
@@ -137,6 +141,19 @@ def _list(options) -> None:
         else:
             state = "not trained"
         print(f"{model_id:24} {state}")
+
+
+def _download(options) -> None:
+    from train.download import download
+
+    print(f"the films are in {download()}")
+
+
+def _compare(options) -> None:
+    from train.recipe import load_recipe, recipe_ids
+    from train.results import write_results
+
+    print(write_results(map(load_recipe, recipe_ids()), scan()[0]))
 
 
 def _print_exported(exported: Export) -> None:

@@ -18,10 +18,14 @@ def _convolution(x, filters: int, kernel: int = 3, strides: int = 1, name: str |
     return layers.Activation("relu", name=name)(x)
 
 
-def _residual_pair(x, filters: int, name: str | None = None):
-    """Two convolutions with an identity shortcut around them (He et al. 2016), no weights in the shortcut."""
+def _basic_block(x, filters: int, strides: int = 1, name: str | None = None):
+    """Two convolutions with a shortcut around them (He et al. 2016): the identity, or a 1x1 convolution where the shape
+    changes."""
     shortcut = x
-    x = _convolution(x, filters)
+    if strides > 1 or x.shape[-1] != filters:
+        shortcut = layers.Conv2D(filters, 1, strides, use_bias=False, kernel_initializer="he_normal")(x)
+        shortcut = layers.BatchNormalization(momentum=0.95)(shortcut)
+    x = _convolution(x, filters, strides=strides)
     x = layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
     x = layers.BatchNormalization(momentum=0.95)(x)
     return layers.Activation("relu", name=name)(layers.Add()([x, shortcut]))
@@ -54,14 +58,34 @@ def cnn11(side: int, width: int, dropout: float) -> keras.Model:
     x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
     x = _convolution(x, width, kernel=5, strides=2)
     x = _convolution(x, 2 * width, strides=2)
-    x = _residual_pair(x, 2 * width)
+    x = _basic_block(x, 2 * width)
     x = _convolution(x, 4 * width, strides=2)
-    x = _residual_pair(x, 4 * width)
+    x = _basic_block(x, 4 * width)
     x = _convolution(x, 6 * width)
-    x = _residual_pair(x, 6 * width, name="last_conv")
+    x = _basic_block(x, 6 * width, name="last_conv")
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(dropout)(x)
     return keras.Model(inputs, layers.Dense(1, name="logit")(x), name="cnn11")
+
+
+def resnet34(side: int, width: int, dropout: float) -> keras.Model:
+    """ResNet-34 (He et al. 2016) for gray images: 3, 4, 6, 3 basic blocks; heatmap layer "last_conv".
+
+    width: maps of the first stage, 64 in the paper; later stages have two, four and eight times as many. The last
+    feature map is side/32 wide.
+    """
+    inputs = keras.Input((side, side, 1), name="radiograph")
+    x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    x = _convolution(x, width, kernel=7, strides=2)
+    x = layers.MaxPooling2D(3, 2, padding="same")(x)
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        for block in range(blocks):
+            last = (stage, block) == (3, 2)
+            strides = 2 if stage and not block else 1
+            x = _basic_block(x, width * 2**stage, strides, name="last_conv" if last else None)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, layers.Dense(1, name="logit")(x), name="resnet34")
 
 
 def on_backbone(

@@ -54,6 +54,20 @@ class Augmentation:
     erasing: float = 0.0
 
 
+# Exposure and geometry changed as far as a film stays readable: what separates the train split from the test split.
+HARD_AUGMENTATION = Augmentation(
+    horizontal_flip=True,
+    rotation=8,
+    translation=0.1,
+    zoom=(0.85, 1.3),
+    gamma=0.6,
+    contrast=(0.6, 1.4),
+    brightness=0.15,
+    noise=0.015,
+    erasing=0.3,
+)
+
+
 @dataclass(frozen=True)
 class Stage:
     """A run of epochs under one optimiser: AdamW, the rate warming up to learning_rate, then a cosine down to zero.

@@ -42,9 +42,9 @@ class ChestXrayCollection:
                 self.root = candidate
                 return
         raise CollectionUnavailable(
-            f"The Kermany chest X-rays are not at {root}. Put the unpacked Kaggle archive there, as "
-            "chest_xray/train|val|test/NORMAL|PNEUMONIA/*.jpeg, or set the environment variable LUNGLENS_DATA to the "
-            "folder that holds chest_xray."
+            f"The Kermany chest X-rays are not at {root}. `python -m train download` fetches them from Kaggle "
+            "(1.2 GB), or unpack the archive there by hand, as chest_xray/train|val|test/NORMAL|PNEUMONIA/*.jpeg, or "
+            "set the environment variable LUNGLENS_DATA to the folder that holds chest_xray."
         )
 
     @cached_property

@@ -16,7 +16,7 @@ import keras
 
 from model_zoo.card import Reference
 from train.networks import on_backbone
-from train.recipe import KERMANY_LIMITS, Augmentation, Recipe, Stage
+from train.recipe import HARD_AUGMENTATION, KERMANY_LIMITS, Recipe, Stage
 
 
 def build(side: int, neurons: int, alpha: float = 1.0, weights: str = "none") -> keras.Model:
@@ -50,17 +50,7 @@ def recipe(quick: bool = False) -> Recipe:
         starting_weights="imagenet",
         random_test_share=0.25,
         balanced=True,
-        augmentation=Augmentation(
-            horizontal_flip=True,
-            rotation=8,
-            translation=0.1,
-            zoom=(0.85, 1.3),
-            gamma=0.6,
-            contrast=(0.6, 1.4),
-            brightness=0.15,
-            noise=0.015,
-            erasing=0.3,
-        ),
+        augmentation=HARD_AUGMENTATION,
         weight_decay=1e-3,
         label_smoothing=0.05,
         ema_momentum=0.995,
