@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from time import monotonic, sleep
@@ -30,21 +31,27 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """The app, served as `make app` does, on a free port."""
+@contextmanager
+def served(folder: Path):
+    """The app's address while it is served as `make app` does, on a free port and without data sets."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless", "true"]
     command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
-    environment = os.environ | {"LUNGLENS_DATA": str(tmp_path_factory.mktemp("no-data"))}
+    environment = os.environ | {"LUNGLENS_DATA": str(folder)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
             wait_for_health(f"http://127.0.0.1:{port}/_stcore/health", server)
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("no-data")) as address:
+        yield address
 
 
 def wait_for_health(url: str, server: subprocess.Popen) -> None:
@@ -69,12 +76,18 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def page(browser, address):
-    """A new visitor at the home page."""
+@contextmanager
+def visitor(browser):
     with browser.new_context(viewport={"width": 1280, "height": 1000}) as context:
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
+        yield page
+
+
+@pytest.fixture
+def page(browser, address):
+    """A new visitor at the home page."""
+    with visitor(browser) as page:
         page.goto(address)
         page.get_by_text("What it is not").wait_for()
         yield page
@@ -155,3 +168,21 @@ def test_a_page_opens_by_its_address_and_fits_the_screen(page, address, name, wi
     page.locator("h1").wait_for()
     assert page.get_by_text("Page not found").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_deep_link_may_be_the_first_request_of_a_server(browser, tmp_path):
+    with served(tmp_path) as address, visitor(browser) as page:
+        page.goto(f"{address}/performance")
+        page.locator("h1", has_text="Performance").wait_for()
+        page.get_by_text(NOTICE).wait_for()
+        assert page.get_by_text("Page not found").count() == 0
+
+
+def test_back_returns_to_the_image_before(page, address):
+    page.goto(f"{address}/diagnose?collection=phantom")
+    thumbnails = page.locator(".st-key-film_strip button")
+    for place in (3, 5):
+        thumbnails.nth(place).click()
+        page.get_by_text(f"Case {place + 1} of 200").wait_for()
+    page.go_back()
+    page.get_by_text("Case 4 of 200").wait_for()

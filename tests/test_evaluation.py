@@ -63,6 +63,9 @@ def test_rates_by_hand():
             "macro_recall": (3 / 4 + 4 / 6) / 2,
             # Of 24 pairs: 0.4 beats three and ties with one, 0.6 and 0.7 beat five each, 0.9 beats six.
             "auroc": (3.5 + 5 + 5 + 6) / 24,
+            # Every image has a bin of its own but the two of 0.4, whose gaps of 0.4 and -0.6 leave 0.2.
+            "ece": (0.1 + 0.2 + 0.3 + 0.5 + 0.8 + 0.2 + 0.4 + 0.3 + 0.1) / 10,
+            "brier": (0.01 + 0.04 + 0.09 + 0.16 + 0.25 + 0.64 + 0.36 + 0.16 + 0.09 + 0.01) / 10,
         }
     )
 
@@ -81,6 +84,8 @@ def test_rates_equal_scikit_learn(threshold):
             "npv": precision_score(truth, called, pos_label=0),
             "macro_recall": balanced_accuracy_score(truth, called),
             "auroc": roc_auc_score(truth, rows["probability"]),
+            "ece": evaluation.expected_calibration_error(rows),
+            "brier": brier_score_loss(truth, rows["probability"]),
         }
     )
 
@@ -136,17 +141,27 @@ def test_same_rows_give_the_same_interval():
         assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
 
 
-def test_interval_equals_a_plain_bootstrap_over_patients():
+@pytest.mark.parametrize(
+    ("name", "figure"),
+    [
+        ("accuracy", lambda rows: ((rows["probability"] >= 0.5) == (rows["label"] == 1)).mean()),
+        ("brier", evaluation.brier),
+        ("ece", evaluation.expected_calibration_error),
+    ],
+)
+def test_interval_equals_a_plain_bootstrap_over_patients(name, figure):
     rows = drawn_rows(5, patients=40, images_each=3)
-    correct = ((rows["probability"] >= 0.5) == (rows["label"] == 1)).to_numpy()
     members = [np.flatnonzero(rows["patient_id"] == patient) for patient in rows["patient_id"].unique()]
     rng = np.random.default_rng(7)
     plain = [
-        correct[np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])].mean()
+        figure(rows.iloc[np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])])
         for _ in range(2000)
     ]
-    received = evaluation.estimates(rows, 0.5)["accuracy"]
-    assert (received.low, received.high) == pytest.approx(tuple(np.percentile(plain, [2.5, 97.5])), abs=0.02)
+    low, high = np.percentile(plain, [2.5, 97.5])
+    if name == "ece":
+        low, high = max(2 * figure(rows) - high, 0), 2 * figure(rows) - low
+    received = evaluation.estimates(rows, 0.5)[name]
+    assert (received.low, received.high) == pytest.approx((low, high), abs=0.02)
 
 
 def test_intervals_cover_the_truth():
@@ -154,12 +169,28 @@ def test_intervals_cover_the_truth():
     world = drawn_rows(99, patients=30_000, images_each=2)
     truth = {name: e.value for name, e in evaluation.estimates(world, 0.5, resamples=1).items()}
     runs = 150
-    held = dict.fromkeys(evaluation.RATES, 0)
+    held = dict.fromkeys(truth, 0)
     for seed in range(runs):
         for name, e in evaluation.estimates(drawn_rows(seed, 150, 2), 0.5, resamples=300).items():
             held[name] += e.low <= truth[name] <= e.high
     # 95% less four standard errors of the simulation; percentile intervals are a little too short in small samples.
-    assert all(count / runs >= 0.95 - 4 * math.sqrt(0.95 * 0.05 / runs) for count in held.values()), held
+    least = dict.fromkeys(truth, 0.95 - 4 * math.sqrt(0.95 * 0.05 / runs)) | {"ece": 0.8}
+    assert all(held[name] / runs >= least[name] for name in truth), held
+
+
+def test_interval_of_the_calibration_error_covers_a_small_one():
+    """Where probabilities are nearly right, chance makes most of the error, and a percentile interval misses the truth
+    nearly always."""
+
+    def sharpened(seed, patients):
+        rows = drawn_rows(seed, patients, images_each=2)
+        odds = (rows["probability"] / (1 - rows["probability"])) ** 1.9
+        return rows.assign(probability=odds / (1 + odds))
+
+    truth = evaluation.expected_calibration_error(sharpened(99, 30_000))
+    found = [evaluation.estimates(sharpened(seed, 150), 0.5, resamples=300)["ece"] for seed in range(100)]
+    assert all(0 <= e.low <= e.value <= e.high for e in found)
+    assert sum(e.low <= truth <= e.high for e in found) >= 80
 
 
 def test_images_of_one_patient_widen_the_interval():
@@ -255,7 +286,7 @@ def test_observed_share_takes_the_nearest_in_log_odds():
     rows = rows_of([0, 0, 1, 1], [0.5, 0.9, 0.99, 0.9999])
     share = evaluation.observed_share(rows, 0.98, neighbours=2)
     # In plain differences 0.9999 would be nearer to 0.98 than 0.9 is.
-    assert (share.nearest, share.furthest, share.share) == (0.9, 0.99, 0.5)
+    assert (share.lowest, share.highest, share.share) == (0.9, 0.99, 0.5)
 
 
 def test_observed_share_counts_all_ties_so_that_the_order_of_rows_does_not_matter():

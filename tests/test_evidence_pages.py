@@ -13,10 +13,11 @@ from conftest import make_card
 from streamlit.testing.v1 import AppTest
 
 from cases.collections import open_collection
+from cases.collections.phantom import PhantomCollection
 from model_zoo import evaluation
 from model_zoo.card import Data, Reference, write_card
 from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
-from views.shared import cache, figures
+from views.shared import cache, figures, words
 
 ROOT = Path(__file__).resolve().parent.parent
 PERFORMANCE, ERRORS = "views/evidence/performance.py", "views/evidence/errors.py"
@@ -117,11 +118,12 @@ def test_figures_are_those_of_evaluation(root, model_id, name):
         ("npv", "Negative predictive value"),
         ("macro_recall", "Macro recall"),
         ("auroc", "AUROC"),
+        ("ece", "Calibration error (ECE)"),
+        ("brier", "Brier score"),
     ):
         estimate = expected[figure]
         assert shown[title] == (f"{estimate.value:.3f}", f"95%: {estimate.low:.3f} to {estimate.high:.3f}")
-    assert shown["Brier score"][0] == f"{evaluation.brier(rows):.3f}"
-    assert shown["Calibration error (ECE)"][0] == f"{evaluation.expected_calibration_error(rows):.3f}"
+    assert len(shown) == 9
     cells = evaluation.confusion(rows, THRESHOLD)
     assert f"missed **{cells.false_negatives} of {rows['label'].sum()}**" in text(app)
     assert f"**{cells.false_positives} false alarms**" in text(app)
@@ -192,6 +194,38 @@ def test_an_address_that_names_nothing_is_said(root, page):
     assert [box.value for box in app.selectbox] == ["alpha", "chest_xray-test"]
 
 
+def test_arriving_writes_no_address_and_a_choice_writes_all_of_the_view(root):
+    app = visit(ERRORS)
+    assert app.query_params == {}
+    healthy(app.segmented_control(key="address.outcome").set_value("false negative").run())
+    assert app.query_params == {"model": "alpha", "set": "chest_xray-test", "outcome": "false negative"}
+
+
+@pytest.mark.parametrize("by_link", [False, True])
+def test_the_model_and_the_images_follow_to_the_next_page_and_the_outcome_does_not(root, by_link):
+    if by_link:
+        app = visit(ERRORS, model="beta", set="phantom-test", outcome="true negative")
+    else:
+        app = visit(ERRORS)
+        healthy(app.selectbox[0].set_value("beta").run())
+        healthy(app.selectbox[1].set_value("phantom-test").run())
+        healthy(app.segmented_control(key="address.outcome").set_value("true negative").run())
+    for page in (PERFORMANCE, ERRORS):
+        app.query_params.clear()
+        healthy(app.switch_page(page).run())
+        assert [box.value for box in app.selectbox] == ["beta", "phantom-test"]
+        assert app.query_params == {}
+    assert app.segmented_control(key="address.outcome").value == "false positive"
+
+
+def test_the_address_wins_over_what_was_chosen_before(root):
+    app = visit(PERFORMANCE, model="beta", set="phantom-test")
+    app.query_params.clear()
+    app.query_params["model"] = "alpha"
+    healthy(app.run())
+    assert [box.value for box in app.selectbox] == ["alpha", "phantom-test"]
+
+
 def test_errors_without_the_images_are_listed_and_phantoms_offered(root):
     app = visit(ERRORS, model="alpha", set="chest_xray-test", outcome="false negative")
     expected = evaluation.least_believed(rows_in(root, "alpha", "chest_xray-test"), THRESHOLD, "false negative")
@@ -199,6 +233,7 @@ def test_errors_without_the_images_are_listed_and_phantoms_offered(root):
     listed = app.dataframe[0].value
     assert listed["image_id"].tolist() == expected["image_id"].tolist()
     assert {"image_id", "patient_id", "subtype", "probability"} == set(listed.columns)
+    assert listed["probability"].tolist() == [words.probability(value) for value in expected["probability"]]
     press(app, "Look at phantoms instead (synthetic)")
     assert app.selectbox[1].value == "phantom-test"
     assert cards(app)
@@ -219,9 +254,16 @@ def test_gallery_shows_the_least_believed_truth_first_in_pages(root, outcome):
 def test_another_outcome_starts_at_its_first_page(root):
     app = visit(ERRORS, model="alpha", set="phantom-test", outcome="true positive", page="2")
     expected = evaluation.least_believed(rows_in(root, "alpha", "phantom-test"), THRESHOLD, "true negative")
-    healthy(app.segmented_control(key="errors.outcome").set_value("true negative").run())
+    healthy(app.segmented_control(key="address.outcome").set_value("true negative").run())
     assert cards(app) == expected["image_id"].tolist()[:24]
     assert "page" not in app.query_params
+
+
+def test_the_first_kind_of_mistake_that_there_is_opens(root):
+    rows = rows_in(root, "alpha", "phantom-test")
+    rows.loc[rows["label"] == 0, "probability"] = 0.1
+    write_predictions(rows, root / "alpha/predictions/phantom-test.csv")
+    assert "Pneumonias that the model calls normal" in text(visit(ERRORS, set="phantom-test"))
 
 
 def test_no_errors_is_said(root):
@@ -239,6 +281,35 @@ def test_an_image_that_the_collection_lacks_leaves_the_others(root):
     assert "Not in this copy of the collection" in text(app)
     assert "not in this machine's copy" in text(visit(ERRORS, set="phantom-test", image="test/9999-none"))
     assert "no image nowhere" in text(visit(ERRORS, set="phantom-test", image="nowhere"))
+
+
+def test_rows_of_an_unknown_collection_are_listed(root):
+    folder = root / "alpha" / "predictions"
+    write_predictions(xray_rows(1), folder / "other-test.csv")
+    app = visit(ERRORS, model="alpha", set="other-test")
+    assert "knows no collection called other" in text(app)
+    assert len(app.dataframe[0].value)
+    image_id = app.dataframe[0].value["image_id"].iloc[0]
+    assert "knows no collection called other" in text(visit(ERRORS, model="alpha", set="other-test", image=image_id))
+
+
+@pytest.mark.parametrize("address", [{}, {"image": "test/0000-none"}])
+def test_a_fault_in_reading_is_not_taken_for_a_missing_image(root, monkeypatch, address):
+    asked = []
+
+    def fault(self, image_id):
+        asked.append(image_id)
+        raise KeyError(image_id)
+
+    for function in (cache.thumbnail, cache.radiograph):
+        function.clear()
+    monkeypatch.setattr(PhantomCollection, "load", fault)
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app.switch_page(ERRORS)
+    app.query_params.update({"set": "phantom-test"} | address)
+    app.run()
+    assert len(asked) == len(app.exception) == 1
+    assert "copy of the collection" not in text(app)
 
 
 def test_a_case_opens_with_its_heatmap_and_its_address_reproduces_it(root, tiny_export):
@@ -302,7 +373,7 @@ print(sorted(name for name in ("tensorflow", "keras") if name in sys.modules))
 
 
 def test_confusion_matrix_holds_the_counts_and_the_shares_of_each_row():
-    spec = figures.confusion_matrix(evaluation.Confusion(90, 10, 5, 195)).to_dict()
+    spec = figures.confusion_matrix(evaluation.Confusion(90, 10, 5, 195), "light").to_dict()
     data = next(iter(spec["datasets"].values()))
     assert [(row["name"], row["images"], row["share"]) for row in data] == [
         ("true negatives", 90, "90.0% of normal"),
@@ -310,7 +381,7 @@ def test_confusion_matrix_holds_the_counts_and_the_shares_of_each_row():
         ("false negatives", 5, "2.5% of pneumonia"),
         ("true positives", 195, "97.5% of pneumonia"),
     ]
-    empty = figures.confusion_matrix(evaluation.Confusion(0, 0, 1, 1)).to_dict()
+    empty = figures.confusion_matrix(evaluation.Confusion(0, 0, 1, 1), "dark").to_dict()
     assert [row["share"] for row in next(iter(empty["datasets"].values()))][:2] == ["", ""]
 
 
@@ -321,7 +392,7 @@ def test_roc_chart_marks_the_operating_point_when_there_is_one():
     def tables(chart):
         return list(chart.to_dict()["datasets"].values())
 
-    marked = tables(figures.roc_curve(points, band, 0.9, 0.8))
+    marked = tables(figures.roc_curve(points, band, 0.9, 0.8, "light"))
     assert any(len(table) == 1 and table[0]["sensitivity"] == 0.9 for table in marked)
     assert any(len(table) == len(points) for table in marked)
-    assert not any(len(table) == 1 for table in tables(figures.roc_curve(points, band, float("nan"), 0.8)))
+    assert not any(len(table) == 1 for table in tables(figures.roc_curve(points, band, float("nan"), 0.8, "dark")))

@@ -1,6 +1,7 @@
 """The house: imports go one way, read from the source so that no import has to run."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ FORBIDDEN_LIBRARIES = {
     "train": {"streamlit", "altair"},
 }
 RUNS_A_MODEL = {"model_zoo/engine.py"}
+# Where a package on PyPI and what it is imported as have different names.
+IMPORTED_AS = {"opencv-python-headless": "cv2", "pillow": "PIL", "scikit-learn": "sklearn"}
 
 
 def imported_names(path: Path) -> set[str]:
@@ -62,6 +65,32 @@ def test_only_what_runs_a_model_imports_tensorflow():
         if {name.split(".")[0] for name in imported_names(path)} & {"tensorflow", "keras", "tf_keras_vis"}
     }
     assert importers == RUNS_A_MODEL
+
+
+@pytest.mark.parametrize(
+    ("room", "requirements"),
+    [
+        ("cases", "requirements.txt"),
+        ("model_zoo", "requirements.txt"),
+        ("views", "requirements.txt"),
+        ("train", "requirements-train.txt"),
+    ],
+)
+def test_nothing_is_imported_that_the_requirements_do_not_bring(room, requirements):
+    brought = {IMPORTED_AS.get(name, name) for name in required_packages(ROOT / requirements)}
+    imported = {name.split(".")[0] for path in sources(room) for name in imported_names(path)}
+    assert imported - sys.stdlib_module_names - set(ROOMS) - brought == set()
+
+
+def required_packages(path: Path) -> set[str]:
+    """The packages of a requirements file and of the files that it includes."""
+    packages = set()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("-r "):
+            packages |= required_packages(path.parent / line.removeprefix("-r "))
+        elif line and line[0].isalnum():
+            packages.add(line.split("==")[0])
+    return packages
 
 
 def test_st_cache_stands_in_one_place():

@@ -192,8 +192,21 @@ def test_the_address_reproduces_the_view(fake_model):
 def test_an_address_that_names_nothing_says_so(fake_model):
     app = open_page(DIAGNOSE, model="nothing", image="test/9999-lobar")
     assert not app.exception
-    assert [r"The model nothing is not here" in warning.value for warning in app.warning] == [True, False]
-    assert "is not here" in app.warning[1].value
+    assert [warning.value.split(" here")[0] for warning in app.warning] == [
+        "There is no model nothing",
+        r"There is no image test\/9999\-lobar",
+    ]
+    assert "Case 1 of 200" in shown(app)
+
+
+def test_a_collection_opens_where_this_visit_left_it(fake_model):
+    app = open_page(DIAGNOSE, collection="phantom", image="test/0001-lobar")
+    control(app.get("button_group"), "address.collection").set_value("upload").run()
+    assert app.query_params == {"model": "tiny", "collection": "upload"}
+    control(app.get("button_group"), "address.collection").set_value("phantom").run()
+    assert app.query_params == {"model": "tiny", "collection": "phantom", "image": "test/0001-lobar"}
+    control(app.get("toggle"), "answer phantom test/0001-lobar").set_value(True).run()
+    assert "Answer: Pneumonia (lobar)" in shown(app)
 
 
 def test_names_before_the_answer_do_not_give_it_away(fake_model):

@@ -44,11 +44,16 @@ def test_an_opinion_near_the_operating_point_says_so():
 
 
 def test_observed_names_the_set_its_interval_and_its_own_share_of_pneumonia():
-    share = ObservedShare(images=50, pneumonia=48, low=0.863, high=0.995, nearest=0.93, furthest=0.97)
+    share = ObservedShare(images=50, pneumonia=48, low=0.863, high=0.995, lowest=0.93, highest=0.97)
     text = words.observed(share, 0.74, "chest_xray-validation")
     assert "Of the 50 validation images scored most like this one (probability 0.930 to 0.970)" in text
     assert "**96% were pneumonia** (95% interval 86% to more than 99%)" in text
     assert "Of all validation images, 74% were pneumonia" in text
+
+
+def test_observed_names_a_range_of_one_probability_once():
+    share = ObservedShare(images=50, pneumonia=50, low=0.93, high=1.0, lowest=0.9996, highest=0.9999)
+    assert "(probability above 0.999), **100%" in words.observed(share, 0.74, "chest_xray-validation")
 
 
 def test_balance_is_relative_to_the_scale_of_the_model():

@@ -8,39 +8,38 @@ import math
 import pandas as pd
 import streamlit as st
 
-from cases.collections.base import LABEL_NAMES, CollectionUnavailable
+from cases.collections.base import LABEL_NAMES
 from cases.radiograph import Radiograph, RadiographError
 from model_zoo import evaluation
-from model_zoo.overlay import overlay, relative_strength
 from model_zoo.registry import Export, ExportError
-from views.shared import cache, evidence, film, words
+from views.shared import address, cache, evidence, film, heatmap, words
 from views.shared.gallery import thumbnail_grid
+from views.shared.model_menu import choose_model
 
 PER_PAGE = 24
 PHANTOMS = "phantom-test"
-# Mistakes first: they are what the page is for.
+# They come first, because they are what the page is for.
+MISTAKES = ("false positive", "false negative")
 OUTCOMES = {
     "false positive": ("False positives", "Normal images that the model calls pneumonia, the most confident first."),
     "false negative": ("False negatives", "Pneumonias that the model calls normal, the most confident first."),
-    "true positive": ("True positives", "Pneumonias that the model catches, the narrowest first."),
-    "true negative": ("True negatives", "Normal images that the model leaves alone, the narrowest first."),
+    "true positive": ("True positives", "Pneumonias that the model catches, the least confident first."),
+    "true negative": ("True negatives", "Normal images that the model leaves alone, the least confident first."),
 }
 
 
 def show_gallery(export: Export, name: str, rows: pd.DataFrame) -> None:
     threshold = export.card.threshold.value
-    outcome = evidence.chosen("outcome", list(OUTCOMES))
     counts = evaluation.outcome(rows, threshold).value_counts()
-    st.session_state["errors.outcome"] = outcome
-    st.segmented_control(
+    outcome = address.control(
+        st.segmented_control,
         "Outcome",
+        "outcome",
         list(OUTCOMES),
+        default=next((mistake for mistake in MISTAKES if counts.get(mistake)), MISTAKES[0]),
+        others=lambda _: {"page": None},
         format_func=lambda option: f"{OUTCOMES[option][0]} ({counts.get(option, 0):,})",
         required=True,
-        key="errors.outcome",
-        on_change=evidence.choose_from_widget,
-        args=("outcome", "errors.outcome"),
-        kwargs={"page": None},
         label_visibility="collapsed",
     )
     cell = evaluation.least_believed(rows, threshold, outcome)
@@ -48,13 +47,11 @@ def show_gallery(export: Export, name: str, rows: pd.DataFrame) -> None:
     if cell.empty:
         st.info(f"There are no {OUTCOMES[outcome][0].lower()} among these images.", icon=":material/check:")
         return
-    try:
-        cache.collection(evidence.collection_of(name))
-    except (CollectionUnavailable, KeyError) as error:
-        show_without_images(export, name, cell, error)
+    if missing := evidence.missing_images(name):
+        show_without_images(export, name, cell, missing)
         return
     pages = math.ceil(len(cell) / PER_PAGE)
-    page = int(evidence.chosen("page", [str(number) for number in range(1, pages + 1)]))
+    page = int(address.chosen("page", [str(number) for number in range(1, pages + 1)]))
     shown = cell.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]
     clicked = thumbnail_grid(
         evidence.collection_of(name), shown["image_id"].tolist(), [caption(row) for row in shown.itertuples()], "errors"
@@ -62,9 +59,9 @@ def show_gallery(export: Export, name: str, rows: pd.DataFrame) -> None:
     if pages > 1:
         # A new key for each page: the address may have moved it, and a widget's state would win over its default.
         key = f"errors.page.{page}"
-        st.pagination(pages, default=page, key=key, on_change=evidence.choose_from_widget, args=("page", key))
+        st.pagination(pages, default=page, key=key, on_change=address.choose_from_widget, args=("page", key))
     if clicked:
-        evidence.choose(image=clicked)
+        address.choose(image=clicked)
         st.rerun()
 
 
@@ -74,27 +71,29 @@ def caption(row) -> str:
     return f"**{words.probability(row.probability)}** {words.plain(truth)}"
 
 
-def show_without_images(export: Export, name: str, cell: pd.DataFrame, error: Exception) -> None:
-    """The cases as a table, what brings the images, and the phantoms as a way on."""
+def show_without_images(export: Export, name: str, cell: pd.DataFrame, missing: str) -> None:
+    """The cases as a table, what brings the images, and the phantoms as a way on. missing: evidence.missing_images."""
     st.info(
-        f"The images are not on this machine, so the cases are listed without them. {words.plain(str(error.args[0]))}",
+        f"The images are not on this machine, so the cases are listed without them. {missing}",
         icon=":material/folder_off:",
     )
     if PHANTOMS in export.prediction_sets() and name != PHANTOMS:
         st.button(
             "Look at phantoms instead (synthetic)",
             type="primary",
-            on_click=evidence.choose,
+            on_click=address.choose,
             kwargs={"set": PHANTOMS, "page": None},
         )
     st.dataframe(
-        cell[["image_id", "patient_id", "subtype", "probability"]],
+        cell[["image_id", "patient_id", "subtype", "probability"]].assign(
+            probability=cell["probability"].map(words.probability)
+        ),
         hide_index=True,
         width="stretch",
         column_config={
             "image_id": st.column_config.TextColumn("image", width="large"),
             "patient_id": "patient",
-            "probability": st.column_config.NumberColumn("probability of pneumonia", format="%.3f"),
+            "probability": "probability of pneumonia",
         },
     )
 
@@ -110,19 +109,28 @@ def show_case(export: Export, name: str, rows: pd.DataFrame, image_id: str) -> N
     truth = LABEL_NAMES[row["label"]] + (f" ({words.plain(row['subtype'])})" if row["subtype"] else "")
     probability = float(row["probability"])
     st.markdown(
-        f"The truth: **{truth}**. The model: **{words.called(probability, threshold)}**, with a probability of "
+        f"The truth: **{truth}**. The model: **{words.called(probability, threshold)}**, probability of pneumonia "
         f"{words.probability(probability)} (operating point {threshold:.3f})."
     )
+    show_image(export, name, image_id, outcome)
+    show_source(export, evidence.collection_of(name), row)
+
+
+def show_image(export: Export, name: str, image_id: str, outcome: str) -> None:
+    """The film and its heatmap, or why they cannot be shown."""
+    if missing := evidence.missing_images(name):
+        st.error(missing, icon=":material/folder_off:")
+        return
     collection_id = evidence.collection_of(name)
+    if image_id not in cache.image_ids(collection_id):
+        st.error("This image is not in this machine's copy of the collection.", icon=":material/folder_off:")
+        return
     try:
         radiograph = cache.radiograph(collection_id, image_id)
-    except (CollectionUnavailable, RadiographError) as error:
-        st.error(words.plain(str(error)), icon=":material/folder_off:")
-    except KeyError:
-        st.error("This image is not in this machine's copy of the collection.", icon=":material/folder_off:")
-    else:
-        show_pictures(export, radiograph, outcome)
-    show_source(export, collection_id, row)
+    except RadiographError as error:
+        st.error(words.plain(str(error)), icon=":material/broken_image:")
+        return
+    show_pictures(export, radiograph, outcome)
 
 
 def show_way(outcome: str, image_ids: pd.Series, place: int) -> None:
@@ -132,7 +140,7 @@ def show_way(outcome: str, image_ids: pd.Series, place: int) -> None:
         st.button(
             "All cases",
             icon=":material/grid_view:",
-            on_click=evidence.choose,
+            on_click=address.choose,
             kwargs={"image": None, "outcome": outcome, "page": str(place // PER_PAGE + 1)},
         )
         for label, shortcut, target in (("Previous", "Left", place - 1), ("Next", "Right", place + 1)):
@@ -140,7 +148,7 @@ def show_way(outcome: str, image_ids: pd.Series, place: int) -> None:
                 label,
                 shortcut=shortcut,
                 disabled=not 0 <= target <= last,
-                on_click=evidence.choose,
+                on_click=address.choose,
                 kwargs={"image": image_ids[min(max(target, 0), last)]},
             )
         st.markdown(f"{outcome.capitalize()} **{place + 1}** of {last + 1}", width="content")
@@ -156,11 +164,10 @@ def show_pictures(export: Export, radiograph: Radiograph, outcome: str) -> None:
         kind = "Synthetic chest X-ray" if radiograph.synthetic else "Chest X-ray"
         st.image(pixels, width="stretch", output_format="JPEG", alt=f"{kind}, {outcome}")
     with right:
-        st.markdown(f"**Where the model looked**{badge}")
-        picture, legend = st.container(), st.container()
+        picture = st.container()
         direction = st.segmented_control(
             "Show the evidence for",
-            LABEL_NAMES,
+            heatmap.DIRECTIONS,
             default=called,
             required=True,
             format_func=str.capitalize,
@@ -168,29 +175,13 @@ def show_pictures(export: Export, radiograph: Radiograph, outcome: str) -> None:
             key=f"errors.direction.{outcome}",
         )
         with picture:
-            show_heatmap(export, radiograph, pixels, direction, legend)
-
-
-def show_heatmap(export: Export, radiograph: Radiograph, pixels, direction: str, legend) -> None:
-    try:
-        explanation = cache.explain(export, radiograph.pixels)
-    except ExportError as error:
-        st.error(words.plain(str(error)), icon=":material/error:")
-        return
-    scale = export.card.heatmap.scale
-    sides = words.balance(explanation.signed_map, scale)
-    if reason := words.empty_map(sides, direction):
-        st.image(pixels, width="stretch", output_format="JPEG", alt="The X-ray without any evidence painted over it")
-        legend.caption(reason)
-        return
-    strength = relative_strength(explanation.evidence(direction), scale, pixels.shape)
-    st.image(
-        overlay(pixels, strength, 0.6, "inferno"),
-        width="stretch",
-        output_format="JPEG",
-        alt=f"The same X-ray with the evidence for {direction} painted over it",
-    )
-    legend.caption(f"Bright yellow is strong evidence for {direction}. {words.strength(sides, direction)}")
+            st.markdown(f"**Evidence for {direction}**{badge}")
+            try:
+                explanation = cache.explain(export, radiograph.pixels)
+            except ExportError as error:
+                st.error(words.export_problem(error), icon=":material/error:")
+            else:
+                heatmap.show(pixels, explanation, export.card.heatmap.scale, direction)
 
 
 def show_source(export: Export, collection_id: str, row: pd.Series) -> None:
@@ -203,11 +194,12 @@ def show_source(export: Export, collection_id: str, row: pd.Series) -> None:
     )
 
 
+address.start()
 st.title("Errors", anchor=False)
 st.markdown("Which images does a model get wrong, and where did it look?")
 left, right = st.columns(2, vertical_alignment="bottom")
 with left:
-    export = evidence.choose_model()
+    export = choose_model()
 if export is None:
     st.stop()
 with right:
@@ -217,7 +209,7 @@ if chosen is None:
 name, rows = chosen
 if evidence.is_synthetic(name):
     st.info(evidence.SYNTHETIC, icon=":material/info:")
-image_id = evidence.addressed("image")
+image_id = address.addressed("image")
 if image_id in set(rows["image_id"]):
     show_case(export, name, rows, image_id)
 else:

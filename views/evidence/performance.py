@@ -7,7 +7,9 @@ from model_zoo import evaluation
 from model_zoo.card import Card
 from model_zoo.evaluation import Confusion, Estimate
 from model_zoo.registry import Export
-from views.shared import cache, evidence, figures, words
+from views.shared import address, cache, evidence, figures, words
+from views.shared.frame import ground
+from views.shared.model_menu import choose_model
 
 FIGURES = {
     "accuracy": ("Accuracy", "Of all images, the share that the model calls right."),
@@ -23,9 +25,22 @@ FIGURES = {
     ),
     "macro_recall": (
         "Macro recall",
-        "The mean of sensitivity and specificity: both classes count alike, however many images.",
+        "The mean of sensitivity and specificity, also called balanced accuracy: both classes count alike.",
     ),
-    "auroc": ("AUROC", "How often a pneumonia scores above a normal image, at any operating point. 0.5 is guessing."),
+    "auroc": (
+        "AUROC",
+        "Of all pairs of a pneumonia and a normal image, the share in which the pneumonia scores higher. 0.5 is "
+        "guessing.",
+    ),
+    "ece": (
+        "Calibration error (ECE)",
+        "How far, on average, the probabilities are from the share that really had pneumonia. 0 is best. Chance adds "
+        "to it; its interval is corrected for that, and rougher than the others.",
+    ),
+    "brier": (
+        "Brier score",
+        "The mean squared gap between probability and truth. 0 is best, always saying 0.5 gives 0.25.",
+    ),
 }
 
 _GRID = """<style>
@@ -47,10 +62,11 @@ def show_summary(name: str, rows: pd.DataFrame, cells: Confusion) -> None:
 def show_charts(export: Export, name: str, rows: pd.DataFrame, cells: Confusion, rates: dict[str, Estimate]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Right and wrong, counted", anchor=False)
-        st.altair_chart(figures.confusion_matrix(cells), width="stretch", alt=f"Confusion matrix: {cells}")
+        st.subheader("Right and wrong: the confusion matrix", anchor=False)
+        st.altair_chart(figures.confusion_matrix(cells, ground()), width="stretch", alt=f"Confusion matrix: {cells}")
         st.caption(
-            "Each row is the truth, each column what the model said: the teal cells are right, the rust ones wrong."
+            "Each row is the truth, each column what the model said: the teal cells are right, the rust ones wrong. "
+            "The intervals of the shares are those of sensitivity and specificity below."
         )
         st.page_link(
             "views/evidence/errors.py",
@@ -59,47 +75,40 @@ def show_charts(export: Export, name: str, rows: pd.DataFrame, cells: Confusion,
             query_params={"model": export.id, "set": name},
         )
     with right:
-        st.subheader("Every other operating point", anchor=False)
+        st.subheader("Every operating point: the ROC curve", anchor=False)
         if rows["label"].nunique() < 2:
             st.info("A ROC curve needs normal images and pneumonias. Only one kind is here.", icon=":material/info:")
             return
         chart = figures.roc_curve(
-            evaluation.roc(rows), cache.roc_band(rows), rates["sensitivity"].value, rates["specificity"].value
+            evaluation.roc(rows),
+            cache.roc_band(rows),
+            rates["sensitivity"].value,
+            rates["specificity"].value,
+            ground(),
         )
         st.altair_chart(chart, width="stretch", alt=f"ROC curve, area {rates['auroc']}")
         st.caption(
-            "Moving the operating point trades missed pneumonias for false alarms along this line; the band is its 95% "
-            "interval at each point, and the dashed line is guessing."
+            "Moving the operating point trades missed pneumonias for false alarms along this curve; the band is its "
+            "95% interval at each point, and the dashed line is guessing."
         )
 
 
-def show_figures(rows: pd.DataFrame, rates: dict[str, Estimate]) -> None:
+def show_figures(rates: dict[str, Estimate]) -> None:
     st.subheader("The figures, with their 95% intervals", anchor=False)
     st.caption(
-        "With other children the figures would have come out differently; an interval shows by how much. It is found "
-        "by drawing the patients anew, 2,000 times, and keeping the middle 95% of the results."
+        "With other patients the figures would have come out differently; an interval shows by how much. It is a "
+        f"bootstrap interval: as many patients are drawn anew, with replacement, {evaluation.RESAMPLES:,} times, and "
+        "the middle 95% of the results are kept."
     )
     st.html(_GRID)
     with st.container(key="figures"):
         for figure, (title, explanation) in FIGURES.items():
-            show_card(title, number(rates[figure].value), interval(rates[figure]), explanation)
-        show_card(
-            "Calibration error (ECE)",
-            number(evaluation.expected_calibration_error(rows)),
-            "0 is best",
-            "How far, on average, the probabilities are from the share that really had pneumonia.",
-        )
-        show_card(
-            "Brier score",
-            number(evaluation.brier(rows)),
-            "0 is best",
-            "The mean squared gap between probability and truth. Always saying 0.5 gives 0.25.",
-        )
+            show_card(title, rates[figure], explanation)
 
 
-def show_card(title: str, value: str, below: str, explanation: str) -> None:
+def show_card(title: str, estimate: Estimate, explanation: str) -> None:
     with st.container(border=True, gap="xsmall", height="stretch"):
-        st.metric(title, value, delta=below, delta_color="off", delta_arrow="off")
+        st.metric(title, number(estimate.value), delta=interval(estimate), delta_color="off", delta_arrow="off")
         st.caption(explanation)
 
 
@@ -171,11 +180,12 @@ def show_training(card: Card) -> None:
     )
 
 
+address.start()
 st.title("Performance", anchor=False)
 st.markdown("How often is a model right, how is it wrong, and how sure can we be of these figures?")
 left, right = st.columns(2, vertical_alignment="bottom")
 with left:
-    export = evidence.choose_model()
+    export = choose_model()
 if export is None:
     st.stop()
 with right:
@@ -189,7 +199,7 @@ for remark in evidence.remarks(name, export):
     st.info(remark, icon=":material/info:")
 show_summary(name, rows, cells)
 show_charts(export, name, rows, cells, rates)
-show_figures(rows, rates)
+show_figures(rates)
 show_operating_point(export.card)
 show_published(export.card, name, rates)
 show_protocol(export.card)

@@ -4,15 +4,17 @@ import streamlit as st
 
 from model_zoo.predictions import PredictionsError
 from model_zoo.registry import ExportError
-from views.shared import cache, picker, reading
+from views.shared import address, cache, picker, reading
+from views.shared.model_menu import choose_model
 from views.shared.words import export_problem
 
+address.start()
 st.title("Read an X-ray with a model")
 
 with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
     collection_id = picker.choose_collection()
     with st.container(width=340):
-        model = picker.choose_model()
+        model = choose_model()
 case = picker.choose_case(collection_id)
 
 if case and model:

@@ -65,6 +65,11 @@ def entries(collection_id: str, split: str | None = None) -> tuple[Entry, ...]:
     return collection(collection_id).entries(split)
 
 
+def image_ids(collection_id: str) -> set[str]:
+    """The images that this machine's copy of a collection has. Raises CollectionUnavailable."""
+    return {entry.id for entry in collection(collection_id).entries()}
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def radiograph(collection_id: str, image_id: str) -> Radiograph:
     return collection(collection_id).load(image_id)

@@ -1,52 +1,24 @@
-"""What the evidence pages share: which model and which prediction rows, and an address that reproduces the view.
-
-The address wins, then what this visit chose last, then a default. Only a person's choice writes the address, and then
-all of the view, so that it can be shared; writing it on arrival would catch the browser's Back button.
-"""
-
-from collections.abc import Sequence
+"""What the evidence pages share: which prediction rows, and what a reader must know about them."""
 
 import pandas as pd
 import streamlit as st
 
 from cases.collections import COLLECTIONS
+from cases.collections.base import CollectionUnavailable
 from model_zoo.predictions import PredictionsError
-from model_zoo.registry import EXPORTS, Export
-from views.shared import cache
-from views.shared.words import plain
+from model_zoo.registry import Export
+from views.shared import address, cache
+from views.shared.words import export_problem, plain
 
 SYNTHETIC = (
     "**Synthetic images.** These phantoms were drawn by a program; no child was X-rayed. They show how the page works, "
     "not how good the model is on real films."
 )
-# The same memory as the picker's: a model that was chosen on one page is chosen on the next.
-_MEMORY = "chosen"
-_VIEW = "evidence.view"
 _PARTS = {
     "test": "test split",
     "validation": "validation split",
     "random25": "random quarter, as in a published protocol",
 }
-
-
-def choose_model() -> Export | None:
-    """A menu of the models, and a sentence for each export that cannot be used. None when there is no model.
-
-    The first thing that a page with a view calls: it starts the view.
-    """
-    st.session_state[_VIEW] = {}
-    exports, problems = cache.exports()
-    for folder, problem in problems.items():
-        st.warning(f"The model {plain(folder)} cannot be used. {_relative(problem)}", icon=":material/build:")
-    if not exports:
-        st.info(
-            "There is no trained model on this machine yet. `make train-quick` trains a small one on phantoms.",
-            icon=":material/model_training:",
-        )
-        return None
-    model_id = chosen("model", list(exports))
-    menu("Model", "model", list(exports), model_id, lambda model_id: exports[model_id].card.title, ("page",))
-    return exports[model_id]
 
 
 def choose_rows(export: Export) -> tuple[str, pd.DataFrame] | None:
@@ -55,66 +27,24 @@ def choose_rows(export: Export) -> tuple[str, pd.DataFrame] | None:
     if not names:
         st.info("This model has no stored predictions. `python -m train evaluate` writes them.", icon=":material/info:")
         return None
-    name = chosen("set", names)
-    menu("Images", "set", names, name, set_title, ("page", "image"))
+    name = address.control(
+        st.selectbox,
+        "Images",
+        "set",
+        names,
+        memory="set",
+        others=lambda _: {"page": None, "image": None},
+        format_func=set_title,
+        filter_mode=None,
+    )
     try:
         return name, cache.predictions(export, name)
     except PredictionsError as error:
         st.error(
-            f"These rows cannot be used. {_relative(str(error))} Other models and other images still work.",
+            f"These rows cannot be used. {export_problem(error)} Other models and other images still work.",
             icon=":material/broken_image:",
         )
         return None
-
-
-def chosen(name: str, options: Sequence[str], default: str | None = None) -> str:
-    """The option that the address names, or else what this visit chose last, or else default (by default the first)."""
-    memory = st.session_state.setdefault(_MEMORY, {})
-    value = st.query_params.get(name, memory.get(name))
-    if value not in options:
-        if name in st.query_params:
-            st.warning(f"There is no {name} {plain(st.query_params[name])} here. This is another one.")
-        value = options[0] if default is None else default
-    st.session_state[_VIEW][name] = value
-    return value
-
-
-def addressed(name: str) -> str | None:
-    """The address's value of a parameter that has no default, as a part of the view."""
-    value = st.query_params.get(name)
-    st.session_state[_VIEW][name] = value
-    return value
-
-
-def choose(**parameters: str | None) -> None:
-    """Change these parameters of the view as a person's choice, None to leave one out, and write the address."""
-    view = {**st.session_state[_VIEW], **parameters}
-    st.session_state.setdefault(_MEMORY, {}).update({name: view[name] for name in ("model", "set") if name in view})
-    st.query_params.from_dict({name: value for name, value in view.items() if value is not None})
-
-
-def choose_from_widget(name: str, key: str, **others: str | None) -> None:
-    """The on_change callback of the widget `key`: choose its value as the parameter `name`, and others with it."""
-    choose(**{name: str(st.session_state[key]), **others})
-
-
-def menu(label: str, name: str, options: Sequence[str], value: str, title, resets: Sequence[str]) -> None:
-    """A select box for the parameter `name` of the view, showing `value`.
-
-    title: option -> text. resets: the parameters that mean nothing once another option is chosen.
-    """
-    key = f"evidence.{name}"
-    st.session_state[key] = value
-    st.selectbox(
-        label,
-        options,
-        format_func=title,
-        key=key,
-        filter_mode=None,
-        on_change=choose_from_widget,
-        args=(name, key),
-        kwargs=dict.fromkeys(resets),
-    )
 
 
 def collection_of(name: str) -> str:
@@ -127,6 +57,18 @@ def set_title(name: str) -> str:
     collection_id, _, part = name.rpartition("-")
     title = getattr(COLLECTIONS.get(collection_id), "title", collection_id)
     return f"{title}, {_PARTS.get(part, part)}"
+
+
+def missing_images(name: str) -> str | None:
+    """Why the images of a prediction set cannot be shown, in Markdown, or None when their collection is here."""
+    collection_id = collection_of(name)
+    if collection_id not in COLLECTIONS:
+        return f"LungLens knows no collection called {plain(collection_id)}."
+    try:
+        cache.collection(collection_id)
+    except CollectionUnavailable as error:
+        return plain(str(error))
+    return None
 
 
 def is_synthetic(name: str) -> bool:
@@ -155,7 +97,3 @@ def remarks(name: str, export: Export) -> list[str]:
 def _rank(name: str, own_collection: str) -> tuple:
     collection_id, _, part = name.rpartition("-")
     return part != "test", collection_id != own_collection, name
-
-
-def _relative(problem: str) -> str:
-    return plain(problem.replace(str(EXPORTS), "model_zoo/exports"))

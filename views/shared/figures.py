@@ -1,7 +1,7 @@
 """Evidence as Altair charts, from arrays and tables. Pure functions: no Streamlit, no files.
 
-Colours are told apart with any kind of colour vision and are readable on light and dark ground. Whatever is not set
-here (fonts, axis and grid colours) is left to Streamlit's theme.
+Colours are told apart with any kind of colour vision and are readable on light and dark ground, which a chart is told
+as "light" or "dark". Whatever is not set here (fonts, grid colours) is left to Streamlit's theme.
 """
 
 import altair as alt
@@ -10,10 +10,12 @@ import pandas as pd
 from model_zoo.evaluation import Confusion
 
 RIGHT_COLOUR, WRONG_COLOUR = "#2b7a8c", "#b8591d"
+# For text: the theme's own axis labels have less than the contrast of 4.5 that small text needs, other text is black.
+INK = {"light": "#3c4a52", "dark": "#c3ced3"}
 _LINE_COLOUR, _QUIET_COLOUR = "#2f93a6", "#8a979e"
 
 
-def confusion_matrix(cells: Confusion) -> alt.LayerChart:
+def confusion_matrix(cells: Confusion, ground: str) -> alt.LayerChart:
     """Counts at one operating point: rows the truth, columns what the model said, with each count's share of its row.
 
     The shares of the lower row are the miss rate and sensitivity, those of the upper row specificity and the false
@@ -49,10 +51,12 @@ def confusion_matrix(cells: Confusion) -> alt.LayerChart:
     count = base.mark_text(fontSize=30, fontWeight=600, color="white", dy=-14).encode(text="images:Q")
     name = base.mark_text(fontSize=13, color="white", dy=14).encode(text="name:N")
     share = base.mark_text(fontSize=13, color="white", dy=34).encode(text="share:N")
-    return (tiles + count + name + share).properties(height=360).configure_view(strokeWidth=0)
+    return _in_ink((tiles + count + name + share).properties(height=360), ground).configure_view(strokeWidth=0)
 
 
-def roc_curve(points: pd.DataFrame, band: pd.DataFrame, sensitivity: float, specificity: float) -> alt.LayerChart:
+def roc_curve(
+    points: pd.DataFrame, band: pd.DataFrame, sensitivity: float, specificity: float, ground: str
+) -> alt.LayerChart:
     """The ROC curve with a pointwise interval band and the operating point marked.
 
     points: evaluation.roc. band: evaluation.roc_band. sensitivity, specificity: of the operating point, 0..1; it is
@@ -88,10 +92,15 @@ def roc_curve(points: pd.DataFrame, band: pd.DataFrame, sensitivity: float, spec
             ],
         )
     )
-    return (chance + interval + curve + _operating_point(x, y, sensitivity, specificity)).properties(height=360)
+    here = _operating_point(x, y, sensitivity, specificity, INK[ground])
+    return _in_ink((chance + interval + curve + here).properties(height=360), ground)
 
 
-def _operating_point(x: alt.X, y: alt.Y, sensitivity: float, specificity: float) -> alt.LayerChart:
+def _in_ink(chart: alt.LayerChart, ground: str) -> alt.LayerChart:
+    return chart.configure_axis(labelColor=INK[ground], titleColor=INK[ground])
+
+
+def _operating_point(x: alt.X, y: alt.Y, sensitivity: float, specificity: float, ink: str) -> alt.LayerChart:
     here = pd.DataFrame({"false_alarms": [1 - specificity], "sensitivity": [sensitivity], "specificity": [specificity]})
     base = alt.Chart(here.dropna()).encode(
         x,
@@ -105,7 +114,7 @@ def _operating_point(x: alt.X, y: alt.Y, sensitivity: float, specificity: float)
     left = specificity < 0.5
     label = base.mark_text(
         text="operating point",
-        color=_QUIET_COLOUR,
+        color=ink,
         fontWeight=600,
         dy=20,
         dx=-8 if left else 8,

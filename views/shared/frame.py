@@ -1,8 +1,13 @@
-"""What every page shows: the notice. Imports nothing heavy, because every first visit waits for it."""
+"""What every page needs: the notice, and the ground it is read on. Imports nothing heavy: first visits wait for it."""
 
 import streamlit as st
 
 NOTICE = "For learning, never for diagnosis"
+
+
+def ground() -> str:
+    """What the visitor sees text on, "light" or "dark"."""
+    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def notice() -> None:
@@ -16,6 +21,7 @@ def notice() -> None:
         .st-key-notice .stMarkdownBadge { color: inherit !important; }
         /* Streamlit's 0.6 leaves less than the contrast of 4.5 that small text needs. */
         [data-testid="stCaptionContainer"] { opacity: 0.8; }
+        [data-testid="stTable"] th, [data-testid="stTable"] th * { color: inherit !important; }
         </style>"""
     )
     with st.container(key="notice"):

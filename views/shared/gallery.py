@@ -10,6 +10,7 @@ import streamlit as st
 
 from cases.radiograph import RadiographError
 from views.shared import cache
+from views.shared.words import plain
 
 _CSS = """<style>
 .st-key-{key} {{
@@ -47,25 +48,26 @@ def thumbnail_grid(
     a narrow screen gets fewer. key: unique on the page, letters, digits and "-" only, because it names a CSS class.
     An image that cannot be read shows a sentence in its place, and the others stay. Raises CollectionUnavailable.
     """
-    synthetic = cache.collection(collection_id).synthetic
+    kind = "Synthetic chest X-ray" if cache.collection(collection_id).synthetic else "Chest X-ray"
+    present = cache.image_ids(collection_id)
     st.html(_CSS.format(key=key, columns=columns))
     clicked = None
     with st.container(horizontal=True, key=key):
         for place, (image_id, caption) in enumerate(zip(items, captions, strict=True)):
             with st.container(key=f"{key}-card-{place}"):
-                _picture(collection_id, image_id, synthetic)
+                if image_id in present:
+                    _picture(collection_id, image_id, kind)
+                else:
+                    st.caption("Not in this copy of the collection.")
                 if st.button(caption, key=f"{key}-{image_id}", type="tertiary", wrap=True):
                     clicked = image_id
     return clicked
 
 
-def _picture(collection_id: str, image_id: str, synthetic: bool) -> None:
+def _picture(collection_id: str, image_id: str, kind: str) -> None:
     try:
         thumbnail = cache.thumbnail(collection_id, image_id)
     except RadiographError as error:
-        st.caption(f"Cannot be shown: {error}")
-    except KeyError:
-        st.caption("Not in this copy of the collection.")
+        st.caption(f"Cannot be shown: {plain(str(error))}")
     else:
-        kind = "Synthetic chest X-ray" if synthetic else "Chest X-ray"
         st.image(thumbnail, width="stretch", alt=f"{kind} {image_id}")

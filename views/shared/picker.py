@@ -1,9 +1,7 @@
-"""Choosing a model and a radiograph.
+"""Choosing a radiograph: from a collection or by upload.
 
-The address reproduces the choice: ?model=cnn11&collection=phantom&image=test/0001-lobar
-It wins, then what this visit chose last, then a default. Only a person's choice writes the address, so that the
-browser's Back button is never caught. Nothing here tells a true label: images are numbered, and shuffled the same way
-for everyone, because file names and their order give the label away.
+Nothing here tells a true label: images are numbered, and shuffled the same way for everyone, because file names and
+their order give the label away.
 """
 
 import base64
@@ -17,16 +15,13 @@ from cases.collections.base import CollectionUnavailable, Entry
 from cases.decode import decode
 from cases.pixels import printable
 from cases.radiograph import Radiograph, RadiographError
-from model_zoo.registry import Export
-from views.shared import cache
-from views.shared.words import export_problem, plain
+from views.shared import address, cache
+from views.shared.words import plain
 
 UPLOAD = "upload"
 PER_PAGE = 10
 
-_PARAMETERS = ("model", "collection", "image")
 _SPLIT_NAMES = {"train": "Training", "val": "Validation", "test": "Test"}
-_MEMORY = "chosen"
 
 
 @dataclass(frozen=True)
@@ -40,47 +35,20 @@ class Case:
     entry: Entry | None = None
 
 
-def choose_model() -> Export | None:
-    """A menu of the models that work; those that do not are named. None, with the reason said, when there is none."""
-    exports, problems = cache.exports()
-    for name, problem in problems.items():
-        st.warning(f"The model {plain(name)} cannot be used. {export_problem(problem)}", icon=":material/warning:")
-    if not exports:
-        st.info(
-            "There is no trained model on this machine yet. `make train-quick` trains a small one on phantoms in about "
-            "a minute; `python -m train --help` shows how to train the others.",
-            icon=":material/model_training:",
-        )
-        return None
-    model_id = _chosen("model", list(exports), next(iter(exports)))
-    st.session_state["model_menu"] = model_id
-    st.selectbox(
-        "Model",
-        list(exports),
-        format_func=lambda model_id: exports[model_id].card.title,
-        key="model_menu",
-        on_change=_choose_from_widget,
-        args=("model", "model_menu"),
-    )
-    return exports[model_id]
-
-
 def choose_collection() -> str:
     """A choice of all collections, those that are not on this machine included, and UPLOAD."""
     titles = {name: made.title for name, made in COLLECTIONS.items()} | {UPLOAD: "Upload"}
-    collection_id = _chosen("collection", list(titles), next(iter(titles)))
-    st.session_state["collection_menu"] = collection_id
-    st.segmented_control(
+    return address.control(
+        st.segmented_control,
         "Where the X-ray comes from",
+        "collection",
         list(titles),
+        memory="collection",
+        others=_last_image,
         wrap=True,
         format_func=titles.get,
         required=True,
-        key="collection_menu",
-        on_change=_choose_from_widget,
-        args=("collection", "collection_menu"),
     )
-    return collection_id
 
 
 def choose_case(collection_id: str) -> Case | None:
@@ -91,7 +59,12 @@ def choose_case(collection_id: str) -> Case | None:
         entries = cache.entries(collection_id)
     except CollectionUnavailable as error:
         st.info(plain(str(error)), icon=":material/folder_off:")
-        st.button("Use the phantoms instead", on_click=choose, kwargs={"collection": "phantom"}, type="primary")
+        st.button(
+            "Use the phantoms instead",
+            on_click=address.choose,
+            kwargs={"collection": "phantom", **_last_image("phantom")},
+            type="primary",
+        )
         return None
     if not entries:
         st.info("There is no image in this collection.", icon=":material/folder_off:")
@@ -99,42 +72,21 @@ def choose_case(collection_id: str) -> Case | None:
     return _choose_entry(collection_id, entries)
 
 
-def choose(**parameters: str) -> None:
-    """Make a choice of model, collection or image as if a person had: the rest of the choice stays."""
-    memory = st.session_state.setdefault(_MEMORY, {})
-    if "image" in parameters:
-        memory[_image_of(parameters.get("collection", memory.get("collection")))] = parameters.pop("image")
-    memory.update(parameters)
-    image = {"image": memory.get(_image_of(memory.get("collection")))}
-    address = {name: (memory | image).get(name) for name in _PARAMETERS}
-    st.query_params.from_dict({name: value for name, value in address.items() if value is not None})
-
-
-def _choose_from_widget(name: str, key: str) -> None:
-    choose(**{name: st.session_state[key]})
-
-
-def _chosen(name: str, options: list[str], default: str, memory_name: str | None = None) -> str:
-    """The option that the address names, or else what this visit chose last, or else default."""
-    memory = st.session_state.setdefault(_MEMORY, {})
-    memory_name = memory_name or name
-    wanted = st.query_params.get(name, memory.get(memory_name, default))
-    if wanted not in options:
-        st.warning(f"The {name} {plain(wanted)} is not here. This is another one.", icon=":material/link_off:")
-        wanted = default
-    memory[memory_name] = wanted
-    return wanted
-
-
-def _image_of(collection_id: str | None) -> str:
+def _image_of(collection_id: str) -> str:
+    """What the visit remembers the image chosen from a collection as."""
     return f"image of {collection_id}"
+
+
+def _last_image(collection_id: str) -> dict[str, str | None]:
+    """The parameter with the image that this visit saw last in a collection."""
+    return {"image": address.recalled(_image_of(collection_id))}
 
 
 def _choose_entry(collection_id: str, entries: tuple[Entry, ...]) -> Case | None:
     splits = _shuffled_splits(entries)
     first = splits["test" if "test" in splits else next(iter(splits))][0]
     by_id = {entry.id: entry for entry in entries}
-    entry = by_id[_chosen("image", list(by_id), first.id, _image_of(collection_id))]
+    entry = by_id[address.chosen("image", list(by_id), first.id, _image_of(collection_id))]
     shown = splits[entry.split]
     strip = st.container(horizontal=True, wrap=False, gap="small", key="film_strip")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -167,7 +119,7 @@ def _shuffled_splits(entries: tuple[Entry, ...]) -> dict[str | None, list[Entry]
 
 def _split_menu(splits: dict, split: str) -> None:
     def choose_split():
-        choose(image=splits[st.session_state["split_menu"]][0].id)
+        address.choose(image=splits[st.session_state["split_menu"]][0].id)
 
     st.session_state["split_menu"] = split
     st.segmented_control(
@@ -188,7 +140,7 @@ def _thumbnails(collection_id: str, shown: list[Entry], start: int, chosen: Entr
             _thumbnail_label(collection_id, entry, number),
             key=f"thumbnail {collection_id} {entry.id}",
             type="primary" if entry == chosen else "secondary",
-            on_click=choose,
+            on_click=address.choose,
             kwargs={"image": entry.id},
         )
 

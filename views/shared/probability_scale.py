@@ -3,11 +3,10 @@
 import altair as alt
 import pandas as pd
 
+from views.shared.figures import INK
+
 # Told apart by readers with any kind of colour vision, on light and on dark ground.
 NORMAL_COLOUR, PNEUMONIA_COLOUR = "#2f6fa5", "#bd5a14"
-
-# For what is written outside the zones: Altair's own text is black on any ground.
-_INK = {"light": "#3c4a52", "dark": "#c3ced3"}
 
 # Narrower zones have no room for their name.
 _NAMED_WIDTH = 0.3
@@ -18,7 +17,7 @@ def probability_scale(probability: float, threshold: float, ground: str) -> alt.
 
     probability, threshold: 0..1. ground: "light" or "dark".
     """
-    ink = _INK[ground]
+    ink = INK[ground]
     return (
         (_zones(threshold, ink) + _operating_point(threshold, ink) + _this_image(probability, ink))
         .properties(height=112)

@@ -1,25 +1,21 @@
 """One radiograph read by one model: films side by side, the opinion, the answer. Moving a control runs no model."""
 
 import math
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
 from cases.phantom import Phantom
 from model_zoo import evaluation
-from model_zoo.overlay import COLOUR_MAPS, overlay, relative_strength
+from model_zoo.overlay import COLOUR_MAPS
 from model_zoo.registry import Export
-from views.shared import cache, film, words
+from views.shared import cache, film, heatmap, words
+from views.shared.frame import ground
 from views.shared.picker import Case
 from views.shared.probability_scale import NORMAL_COLOUR, PNEUMONIA_COLOUR, probability_scale
 
-DIRECTIONS = ("pneumonia", "normal")
-
 _LUNG_OUTLINE, _OPACITY_OUTLINE = (120, 200, 255), (255, 215, 60)
-_STRENGTH_HELP = (
-    "Full strength is the same for every image of this model, so that the maps of two images can be compared: a faint "
-    "map is faint evidence. The film shows through where there is none."
-)
 
 
 def reference_rows(model: Export) -> pd.DataFrame | None:
@@ -45,7 +41,7 @@ def show(case: Case, model: Export, explanation, reference: pd.DataFrame | None)
         if hidden:
             _radiograph(case, film.for_screen(case.radiograph.pixels))
         else:
-            _side_by_side(case, model, explanation, sides, outlines)
+            _side_by_side(case, model, explanation, outlines)
             _evidence(sides, call)
 
 
@@ -81,7 +77,7 @@ def _waits_for_a_guess(case: Case) -> bool:
     with st.container(border=True):
         st.subheader("What do you think?", anchor=False)
         with st.container(horizontal=True):
-            for label in DIRECTIONS:
+            for label in heatmap.DIRECTIONS:
                 st.button(label.capitalize(), key=f"guess {label}", on_click=_remember_guess, args=(case, label))
         st.caption("The model's opinion, the map and the answer follow.")
     return True
@@ -111,8 +107,7 @@ def _opinion(case: Case, model: Export, probability: float, reference: pd.DataFr
         '<div style="font-size: 0.9rem">probability of pneumonia, says the model</div></div>'
     )
     sentence = words.opinion(probability, threshold)
-    ground = "dark" if st.context.theme.type == "dark" else "light"
-    st.altair_chart(probability_scale(probability, threshold, ground), width="stretch", key="scale", alt=sentence)
+    st.altair_chart(probability_scale(probability, threshold, ground()), width="stretch", key="scale", alt=sentence)
     st.markdown(sentence)
     if reference is not None:
         share = evaluation.observed_share(reference, probability)
@@ -153,49 +148,38 @@ def _answer(case: Case, call: str) -> bool:
         )
 
 
-def _side_by_side(case: Case, model: Export, explanation, sides: words.Balance, outlines: bool) -> None:
+def _side_by_side(case: Case, model: Export, explanation, outlines: bool) -> None:
     """The radiograph and the overlay, and under them the controls that repaint the overlay."""
     pictures = st.container()
     direction, opacity, colour_map = _controls()
     gray = film.for_screen(case.radiograph.pixels)
-    strength = relative_strength(explanation.evidence(direction), model.card.heatmap.scale, gray.shape)
     with pictures:
         left, right = st.columns(2, gap="small")
     with left:
         _radiograph(case, _with_truth(gray, case, outlines))
     with right:
         st.markdown(f"**Evidence for {direction}**{_synthetic_badge(case)}")
-        if reason := words.empty_map(sides, direction):
-            st.info(reason, icon=":material/blur_off:")
-        else:
-            painted = overlay(gray, strength, opacity, colour_map)
-            with st.container(key="overlay"):
-                st.image(
-                    _with_truth(painted, case, outlines),
-                    width="stretch",
-                    output_format="JPEG",
-                    alt=f"The same X-ray with the evidence for {direction} painted over it",
-                )
-            _legend(colour_map)
-            st.caption(words.strength(sides, direction), help=_STRENGTH_HELP)
+        scale = model.card.heatmap.scale
+        finish = partial(_with_truth, case=case, outlines=outlines)
+        heatmap.show(gray, explanation, scale, direction, opacity, colour_map, finish)
 
 
 def _controls() -> tuple[str, float, str]:
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="overlay_controls"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="small", key="overlay_controls"):
         direction = st.segmented_control(
             "Show the evidence for",
-            DIRECTIONS,
-            default=DIRECTIONS[0],
+            heatmap.DIRECTIONS,
+            default=heatmap.DIRECTIONS[0],
             required=True,
             format_func=str.capitalize,
             key="direction",
             persist_state="session",
         )
         opacity = st.slider(
-            "Opacity", 0, 100, 60, step=5, format="%d%%", key="opacity", width=200, persist_state="session"
+            "Overlay opacity", 0, 100, 60, step=5, format="%d%%", key="opacity", width=180, persist_state="session"
         )
         colour_map = st.selectbox(
-            "Colours", list(COLOUR_MAPS), format_func=str.capitalize, key="colours", width=140, persist_state="session"
+            "Colours", list(COLOUR_MAPS), format_func=str.capitalize, key="colours", width=130, persist_state="session"
         )
     return direction, opacity / 100, colour_map
 
@@ -218,12 +202,3 @@ def _with_truth(picture, case: Case, outlines: bool):
 
 def _synthetic_badge(case: Case) -> str:
     return " :gray-badge[synthetic]" if case.radiograph.synthetic else ""
-
-
-def _legend(colour_map: str) -> None:
-    st.html(
-        f'<div role="img" aria-label="Colours from no evidence to full strength" style="height: 0.55rem; '
-        f'border-radius: 0.3rem; background: {film.css_gradient(colour_map)}"></div>'
-        '<div style="display: flex; justify-content: space-between; font-size: 0.8rem; padding-top: 0.15rem">'
-        "<span>0</span><span>full strength</span></div>"
-    )

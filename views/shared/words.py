@@ -69,12 +69,17 @@ def observed(share: ObservedShare, base_share: float, set_name: str) -> str:
     """What happened with the images that scored like this one. base_share: of pneumonia in the whole set."""
     images = prediction_set(set_name)
     return (
-        f"Of the {share.images} {images} scored most like this one (probability {probability(share.nearest)} to "
-        f"{probability(share.furthest)}), **{percent(share.pneumonia / share.images)} were pneumonia** "
+        f"Of the {share.images} {images} scored most like this one (probability "
+        f"{_range(share.lowest, share.highest)}), **{percent(share.share)} were pneumonia** "
         f"(95% interval {percent(share.low)} to {percent(share.high)}). "
         f"Of all {images}, {percent(base_share)} were pneumonia; where it is rarer, fewer images with such a score "
         "have it."
     )
+
+
+def _range(lowest: float, highest: float) -> str:
+    low, high = probability(lowest), probability(highest)
+    return low if low == high else f"{low} to {high}"
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ with it_is:
     st.markdown(
         "##### What it is\n"
         "- A place to watch a classifier at work, and to doubt it\n"
-        "- Really trained models, each with a card that says what it learnt from and what it cannot do\n"
+        "- Trained models, each with a card that says what it learnt from and what it cannot do\n"
         "- Figures computed from predictions that you can open"
     )
 with it_is_not:

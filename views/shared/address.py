@@ -1,0 +1,86 @@
+"""What a page shows, and the address that reproduces it: /diagnose?model=cnn11&collection=phantom&image=test/0001-lobar
+
+The address wins, then what this visit chose last, then a default. Only a person's choice writes the address, and then
+all of the view, so that it can be shared; writing it on arrival would catch the browser's Back button.
+"""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from views.shared.words import plain
+
+# The parameters of the page being drawn, and what this visit chose last.
+_VIEW, _MEMORY = "address.view", "address.memory"
+
+
+def start() -> None:
+    """The first call of a page with a view: the view holds no parameter yet."""
+    st.session_state[_VIEW] = {}
+
+
+def chosen(name: str, options: Sequence[str], default: str | None = None, memory: str | None = None) -> str:
+    """The option that the address names for a parameter, else what this visit chose last, else default (the first).
+
+    memory: what the visit remembers the choice as; None where it ends with the address. An address that names no
+    option is answered with a warning.
+    """
+    value = st.query_params.get(name)
+    if value is not None and value not in options:
+        st.warning(f"There is no {name} {plain(value)} here. This is another one.", icon=":material/link_off:")
+    if value not in options:
+        value = recalled(memory)
+    elif memory:
+        st.session_state.setdefault(_MEMORY, {})[memory] = value
+    if value not in options:
+        value = options[0] if default is None else default
+    st.session_state[_VIEW][name] = value
+    return value
+
+
+def recalled(memory: str | None) -> str | None:
+    """What this visit chose last under this name, None before any choice."""
+    return st.session_state.get(_MEMORY, {}).get(memory)
+
+
+def addressed(name: str) -> str | None:
+    """The address's value of a parameter that has no default, as a part of the view."""
+    value = st.query_params.get(name)
+    st.session_state[_VIEW][name] = value
+    return value
+
+
+def choose(**parameters: str | None) -> None:
+    """Change these parameters of the view as a person's choice, None to leave one out, and write the address."""
+    view = {**st.session_state[_VIEW], **parameters}
+    st.query_params.from_dict({name: value for name, value in view.items() if value is not None})
+
+
+def choose_from_widget(name: str, key: str, others: Callable[[str], dict] | None = None) -> None:
+    """The on_change callback of the widget `key`: choose its value as the parameter `name`.
+
+    others: value -> the parameters that change with it.
+    """
+    value = str(st.session_state[key])
+    choose(**{name: value}, **(others(value) if others else {}))
+
+
+def control(
+    widget: Callable,
+    label: str,
+    name: str,
+    options: Sequence[str],
+    default: str | None = None,
+    memory: str | None = None,
+    others: Callable[[str], dict] | None = None,
+    **settings,
+) -> str:
+    """A widget for a parameter of the view; returns the option chosen. Its key is "address.<name>".
+
+    widget: st.selectbox or st.segmented_control, called with label, options and settings. default, memory: as in
+    chosen(). others: as in choose_from_widget().
+    """
+    value, key = chosen(name, options, default, memory), f"address.{name}"
+    st.session_state[key] = value
+    widget(label, options, key=key, on_change=choose_from_widget, args=(name, key, others), **settings)
+    return value

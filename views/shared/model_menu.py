@@ -1,0 +1,33 @@
+"""The menu of the models, the same on every page."""
+
+import streamlit as st
+
+from model_zoo.registry import Export
+from views.shared import address, cache
+from views.shared.words import export_problem, plain
+
+
+def choose_model() -> Export | None:
+    """A menu of the models that work; those that do not are named. None, with the reason said, when there is none."""
+    exports, problems = cache.exports()
+    for folder, problem in problems.items():
+        st.warning(f"The model {plain(folder)} cannot be used. {export_problem(problem)}", icon=":material/warning:")
+    if not exports:
+        st.info(
+            "There is no trained model on this machine yet. `make train-quick` trains a small one on phantoms in about "
+            "a minute; `python -m train --help` shows how to train the others.",
+            icon=":material/model_training:",
+        )
+        return None
+    model_id = address.control(
+        st.selectbox,
+        "Model",
+        "model",
+        list(exports),
+        memory="model",
+        # Another model puts the images of an outcome on other pages.
+        others=lambda _: {"page": None},
+        format_func=lambda model_id: exports[model_id].card.title,
+        filter_mode=None,
+    )
+    return exports[model_id]
