@@ -41,7 +41,7 @@ def run() -> None:
 
 
 def _gradcam(visualiser: Gradcam, image: np.ndarray, layer: str):
-    return visualiser(lambda logits: logits[:, 0], image, penultimate_layer=layer)
+    return visualiser(lambda logits: logits[:, 0], image, penultimate_layer=layer, seek_penultimate_conv_layer=False)
 
 
 def _as_peers_do(model, image: np.ndarray, layer: str):

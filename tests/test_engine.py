@@ -27,6 +27,8 @@ def reference_gradcam(engine, images, direction):
         lambda logits: sign * logits[:, 0],
         images.astype(np.float32),
         penultimate_layer=engine.export.card.heatmap.layer,
+        # It would go back to the last convolution from an activation that follows it.
+        seek_penultimate_conv_layer=False,
         expand_cam=False,
         normalize_cam=False,
     )

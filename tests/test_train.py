@@ -17,6 +17,7 @@ import pytest
 import tiny_training
 from sklearn.metrics import roc_auc_score
 
+from cases.collections import COLLECTIONS
 from cases.collections.base import Entry
 from model_zoo import evaluation
 from model_zoo.engine import Engine
@@ -32,6 +33,13 @@ from train.networks import on_backbone
 from train.recipe import RecipeError, Stage, TrainingStopped, load_recipe, recipe_ids
 
 RECIPE = tiny_training.RECIPE
+
+
+@pytest.fixture(scope="module", autouse=True)
+def blobs():
+    COLLECTIONS["blobs"] = tiny_training.Blobs
+    yield
+    del COLLECTIONS["blobs"]
 
 
 def weights_of(path: Path) -> list[np.ndarray]:

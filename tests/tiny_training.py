@@ -46,9 +46,6 @@ class Blobs:
         return Radiograph(pixels, image_id, synthetic=True)
 
 
-COLLECTIONS["blobs"] = Blobs
-
-
 def build() -> keras.Model:
     inputs = keras.Input((16, 16, 1))
     x = layers.Rescaling(1 / 255)(inputs)
@@ -85,4 +82,5 @@ RECIPE = Recipe(
 if __name__ == "__main__":
     from train.fit import fit
 
+    COLLECTIONS["blobs"] = Blobs
     fit(RECIPE, Path(sys.argv[1]))
