@@ -11,7 +11,7 @@ from model_zoo.registry import scan
 
 from tf_keras_vis.gradcam import Gradcam  # isort: skip  (after the engine, which sets Keras's backend)
 
-ROUNDS, SLOW_ROUNDS = 60, 8
+ROUNDS, SLOW_ROUNDS = 400, 8
 
 
 def run() -> None:

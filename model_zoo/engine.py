@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.special import expit
 
 from cases.preprocess import model_input
 from model_zoo.registry import Export, ExportError
@@ -71,7 +72,7 @@ class Engine:
 
     def explain(self, images: np.ndarray) -> list[Explanation]:
         """Explanations of a batch (n, side, side, channels), 0..255, one per image."""
-        logits, maps = self._explain(tf.cast(images, tf.float32))
+        logits, maps = self._explain(np.asarray(images, np.float32))
         logits = logits.numpy()
         return [
             Explanation(float(logit), float(probability), signed_map)
@@ -80,7 +81,7 @@ class Engine:
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (n,) of a batch, without maps: the bare forward pass."""
-        return self._logits(tf.cast(images, tf.float32)).numpy()[:, 0]
+        return self._logits(np.asarray(images, np.float32)).numpy()[:, 0]
 
     def probabilities(self, pixels: Iterable[np.ndarray], batch_size: int = 32) -> Iterator[float]:
         """Probabilities of a stream of radiographs, in order; no more than a batch is held in memory."""
@@ -107,7 +108,7 @@ class Engine:
 
 def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
     """Probabilities from logits by temperature scaling (Guo et al. 2017)."""
-    return 1 / (1 + np.exp(-np.clip(logits.astype(np.float64) / temperature, -60, 60)))
+    return expit(logits.astype(np.float64) / temperature)
 
 
 def _load(export: Export) -> keras.Model:

@@ -1,4 +1,7 @@
-"""Which trained models there are: a scan of the export folders. Imports nothing that runs a model.
+"""Which trained models there are: a scan of the export folders.
+
+Imports nothing that runs a model, and pandas only when rows are read: the first visit to a new server waits for what
+the home page imports.
 
 An export folder holds model.keras, card.json, predictions/*.csv and history.csv; adding a model is adding a folder.
 """
@@ -6,11 +9,12 @@ An export folder holds model.keras, card.json, predictions/*.csv and history.csv
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from model_zoo.card import Card, CardError, read_card
-from model_zoo.predictions import read_predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXPORTS = Path(__file__).resolve().parent / "exports"
 
@@ -41,8 +45,10 @@ class Export:
     def predictions_path(self, name: str) -> Path:
         return self.folder / "predictions" / f"{name}.csv"
 
-    def predictions(self, name: str) -> pd.DataFrame:
+    def predictions(self, name: str) -> "pd.DataFrame":
         """Rows of one set (predictions.read_predictions). Raises PredictionsError."""
+        from model_zoo.predictions import read_predictions
+
         return read_predictions(self.predictions_path(name))
 
     def verified_model_path(self) -> Path:

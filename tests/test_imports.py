@@ -1,6 +1,7 @@
 """The house: imports go one way, read from the source so that no import has to run."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -104,3 +105,8 @@ def test_no_folder_is_named_pages():
     """Streamlit would take it for its older multipage layout: the first deep link after a start shows "Page not found",
     and a script directly in it is served without the entry script's notice (docs/design.md, traps)."""
     assert not (ROOT / "pages").exists()
+
+
+def test_what_the_home_page_needs_does_not_import_pandas():
+    code = "import sys, cases.collections, model_zoo.registry; assert 'pandas' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -11,7 +11,6 @@ ExportError for an unknown model and FileNotFoundError without the films.
 """
 
 import argparse
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,19 +115,6 @@ def exchange_rows(engine: Engine, export: Export, root: Path) -> dict[str, pd.Da
     }
 
 
-def phantoms_per_second() -> float:
-    """At 224 px, from the median time of each finding, half of the phantoms normal."""
-    medians = {}
-    for finding in FINDINGS:
-        seconds = []
-        for seed in range(24):
-            started = time.perf_counter()
-            generate(PhantomParameters(seed, finding))
-            seconds.append(time.perf_counter() - started)
-        medians[finding] = np.median(seconds)
-    return 2 / (medians["none"] + np.mean([medians[finding] for finding in FINDINGS[1:]]))
-
-
 def exchange_table(rows: dict[str, pd.DataFrame], threshold: float) -> str:
     """Markdown."""
     names = {"lungs": "only the lungs are those of a sick child", "rest": "everything but the lungs is"}
@@ -212,7 +198,7 @@ operating point is probability {operating_point:.3f}, chosen on {chosen_on}.
 
 {figures}
 
-{pace}
+`python -m benchmarks phantoms` prints how many are made per second on one core.
 
 ## What the model owes to the lungs
 
@@ -247,7 +233,6 @@ def main():
     export = open_export(options.model)
     engine = Engine(export)
     rows = phantom_rows(engine, options.count)
-    pace = phantoms_per_second()
     exchange = exchange_rows(engine, export, data_root())
     page = PAGE.format(
         films=f"{int(statistics()['films']):,}",
@@ -262,7 +247,6 @@ def main():
         figures=figures(rows, export),
         films_exchanged=len(exchange["lungs"]) // 2,
         exchange=exchange_table(exchange, export.card.threshold.value),
-        pace=f"Pace on this run: {pace:.0f} phantoms of 224 px per second, half of them normal.",
     )
     options.output.parent.mkdir(exist_ok=True)
     options.output.write_text(page, encoding="utf-8")
