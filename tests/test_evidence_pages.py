@@ -197,7 +197,7 @@ def test_an_address_that_names_nothing_is_said(root, page):
 def test_arriving_writes_no_address_and_a_choice_writes_all_of_the_view(root):
     app = visit(ERRORS)
     assert app.query_params == {}
-    healthy(app.segmented_control(key="address.outcome").set_value("false negative").run())
+    healthy(app.pills(key="address.outcome").set_value("false negative").run())
     assert app.query_params == {"model": "alpha", "set": "chest_xray-test", "outcome": "false negative"}
 
 
@@ -209,13 +209,13 @@ def test_the_model_and_the_images_follow_to_the_next_page_and_the_outcome_does_n
         app = visit(ERRORS)
         healthy(app.selectbox[0].set_value("beta").run())
         healthy(app.selectbox[1].set_value("phantom-test").run())
-        healthy(app.segmented_control(key="address.outcome").set_value("true negative").run())
+        healthy(app.pills(key="address.outcome").set_value("true negative").run())
     for page in (PERFORMANCE, ERRORS):
         app.query_params.clear()
         healthy(app.switch_page(page).run())
         assert [box.value for box in app.selectbox] == ["beta", "phantom-test"]
         assert app.query_params == {}
-    assert app.segmented_control(key="address.outcome").value == "false positive"
+    assert app.pills(key="address.outcome").value == "false positive"
 
 
 def test_the_address_wins_over_what_was_chosen_before(root):
@@ -254,7 +254,7 @@ def test_gallery_shows_the_least_believed_truth_first_in_pages(root, outcome):
 def test_another_outcome_starts_at_its_first_page(root):
     app = visit(ERRORS, model="alpha", set="phantom-test", outcome="true positive", page="2")
     expected = evaluation.least_believed(rows_in(root, "alpha", "phantom-test"), THRESHOLD, "true negative")
-    healthy(app.segmented_control(key="address.outcome").set_value("true negative").run())
+    healthy(app.pills(key="address.outcome").set_value("true negative").run())
     assert cards(app) == expected["image_id"].tolist()[:24]
     assert "page" not in app.query_params
 

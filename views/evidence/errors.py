@@ -32,7 +32,7 @@ def show_gallery(export: Export, name: str, rows: pd.DataFrame) -> None:
     threshold = export.card.threshold.value
     counts = evaluation.outcome(rows, threshold).value_counts()
     outcome = address.control(
-        st.segmented_control,
+        st.pills,
         "Outcome",
         "outcome",
         list(OUTCOMES),

@@ -77,7 +77,7 @@ def control(
 ) -> str:
     """A widget for a parameter of the view; returns the option chosen. Its key is "address.<name>".
 
-    widget: st.selectbox or st.segmented_control, called with label, options and settings. default, memory: as in
+    widget: st.selectbox or st.pills, called with label, options and settings. default, memory: as in
     chosen(). others: as in choose_from_widget().
     """
     value, key = chosen(name, options, default, memory), f"address.{name}"

@@ -17,7 +17,7 @@ SYNTHETIC = (
 _PARTS = {
     "test": "test split",
     "validation": "validation split",
-    "random25": "random quarter, as in a published protocol",
+    "random25": "random quarter",
 }
 
 

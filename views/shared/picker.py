@@ -39,7 +39,7 @@ def choose_collection() -> str:
     """A choice of all collections, those that are not on this machine included, and UPLOAD."""
     titles = {name: made.title for name, made in COLLECTIONS.items()} | {UPLOAD: "Upload"}
     return address.control(
-        st.segmented_control,
+        st.pills,
         "Where the X-ray comes from",
         "collection",
         list(titles),
