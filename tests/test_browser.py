@@ -186,3 +186,19 @@ def test_back_returns_to_the_image_before(page, address):
         page.get_by_text(f"Case {place + 1} of 200").wait_for()
     page.go_back()
     page.get_by_text("Case 4 of 200").wait_for()
+
+
+def test_a_cell_of_the_confusion_matrix_opens_its_images_and_one_of_them_its_heatmap(page, address):
+    page.goto(f"{address}/performance?model=cnn11&set=phantom-test")
+    cell = page.locator(".st-key-performance-cell svg text", has_text="false negatives")
+    cell.wait_for()
+    page.wait_for_timeout(1000)  # Vega listens a moment after it has drawn
+    cell.click()
+    page.wait_for_url("**/errors?*outcome=false*negative*")
+    page.get_by_text("Pneumonias that the model calls normal").wait_for()
+    page.locator("[class*='st-key-errors-card-0'] .stButton button").click()
+    page.get_by_text("The truth:").wait_for()
+    page.wait_for_function("() => document.querySelector('.st-key-overlay img')?.naturalWidth > 0")
+    page.go_back()
+    page.go_back()
+    page.get_by_role("heading", name="Performance").wait_for()

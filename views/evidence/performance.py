@@ -63,10 +63,21 @@ def show_charts(export: Export, name: str, rows: pd.DataFrame, cells: Confusion,
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Right and wrong: the confusion matrix", anchor=False)
-        st.altair_chart(figures.confusion_matrix(cells, ground()), width="stretch", alt=f"Confusion matrix: {cells}")
+        clicked = st.altair_chart(
+            figures.confusion_matrix(cells, ground()),
+            width="stretch",
+            alt=f"Confusion matrix: {cells}",
+            key=f"performance.{figures.CELL}",
+            on_select="rerun",
+            selection_mode=figures.CELL,
+        )
+        if picked := clicked["selection"].get(figures.CELL):
+            view = {"model": export.id, "set": name, "outcome": picked[0]["outcome"]}
+            st.switch_page("views/evidence/errors.py", query_params=view)
         st.caption(
             "Each row is the truth, each column what the model said: the teal cells are right, the rust ones wrong. "
-            "The intervals of the shares are those of sensitivity and specificity below."
+            "Click a cell to see its images. The intervals of the shares are those of sensitivity and specificity "
+            "below."
         )
         st.page_link(
             "views/evidence/errors.py",

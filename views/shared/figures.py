@@ -12,6 +12,7 @@ from model_zoo.evaluation import Confusion
 RIGHT_COLOUR, WRONG_COLOUR = "#2b7a8c", "#b8591d"
 # For text: the theme's own axis labels have less than the contrast of 4.5 that small text needs, other text is black.
 INK = {"light": "#3c4a52", "dark": "#c3ced3"}
+CELL = "cell"
 _LINE_COLOUR, _QUIET_COLOUR = "#2f93a6", "#8a979e"
 
 
@@ -19,19 +20,21 @@ def confusion_matrix(cells: Confusion, ground: str) -> alt.LayerChart:
     """Counts at one operating point: rows the truth, columns what the model said, with each count's share of its row.
 
     The shares of the lower row are the miss rate and sensitivity, those of the upper row specificity and the false
-    alarm rate. A row without images shows its counts only.
+    alarm rate. A row without images shows its counts only. A click selects a cell as the parameter CELL, with the
+    field "outcome", one of evaluation.OUTCOMES.
     """
     normal = cells.true_negatives + cells.false_positives
     ill = cells.false_negatives + cells.true_positives
     table = pd.DataFrame(
         [
-            ("normal", "says normal", "true negatives", cells.true_negatives, normal, RIGHT_COLOUR),
-            ("normal", "says pneumonia", "false positives", cells.false_positives, normal, WRONG_COLOUR),
-            ("pneumonia", "says normal", "false negatives", cells.false_negatives, ill, WRONG_COLOUR),
-            ("pneumonia", "says pneumonia", "true positives", cells.true_positives, ill, RIGHT_COLOUR),
+            ("normal", "says normal", "true negative", cells.true_negatives, normal, RIGHT_COLOUR),
+            ("normal", "says pneumonia", "false positive", cells.false_positives, normal, WRONG_COLOUR),
+            ("pneumonia", "says normal", "false negative", cells.false_negatives, ill, WRONG_COLOUR),
+            ("pneumonia", "says pneumonia", "true positive", cells.true_positives, ill, RIGHT_COLOUR),
         ],
-        columns=["truth", "call", "name", "images", "of", "colour"],
+        columns=["truth", "call", "outcome", "images", "of", "colour"],
     )
+    table["name"] = table["outcome"] + "s"
     table["share"] = [
         f"{images / of:.1%} of {truth}" if of else ""
         for images, of, truth in zip(table["images"], table["of"], table["truth"], strict=True)
@@ -47,10 +50,12 @@ def confusion_matrix(cells: Confusion, ground: str) -> alt.LayerChart:
             alt.Tooltip("share", title="share"),
         ],
     )
-    tiles = base.mark_rect(cornerRadius=8).encode(color=alt.Color("colour:N", scale=None))
-    count = base.mark_text(fontSize=30, fontWeight=600, color="white", dy=-14).encode(text="images:Q")
-    name = base.mark_text(fontSize=13, color="white", dy=14).encode(text="name:N")
-    share = base.mark_text(fontSize=13, color="white", dy=34).encode(text="share:N")
+    tiles = base.mark_rect(cornerRadius=8, cursor="pointer").encode(color=alt.Color("colour:N", scale=None))
+    tiles = tiles.add_params(alt.selection_point(name=CELL, fields=["outcome"], clear=False))
+    text = {"color": "white", "cursor": "pointer"}
+    count = base.mark_text(fontSize=30, fontWeight=600, dy=-14, **text).encode(text="images:Q")
+    name = base.mark_text(fontSize=13, dy=14, **text).encode(text="name:N")
+    share = base.mark_text(fontSize=13, dy=34, **text).encode(text="share:N")
     return _in_ink((tiles + count + name + share).properties(height=360), ground).configure_view(strokeWidth=0)
 
 
