@@ -14,7 +14,6 @@ from model_zoo import evaluation
 from model_zoo.registry import Export, ExportError
 from views.shared import address, cache, evidence, film, heatmap, words
 from views.shared.gallery import thumbnail_grid
-from views.shared.model_menu import choose_model
 
 PER_PAGE = 24
 PHANTOMS = "phantom-test"
@@ -197,16 +196,7 @@ def show_source(export: Export, collection_id: str, row: pd.Series) -> None:
 address.start()
 st.title("Errors", anchor=False)
 st.markdown("Which images does a model get wrong, and where did it look?")
-left, right = st.columns(2, vertical_alignment="bottom")
-with left:
-    export = choose_model()
-if export is None:
-    st.stop()
-with right:
-    chosen = evidence.choose_rows(export)
-if chosen is None:
-    st.stop()
-name, rows = chosen
+export, name, rows = evidence.choose()
 if evidence.is_synthetic(name):
     st.info(evidence.SYNTHETIC, icon=":material/info:")
 image_id = address.addressed("image")

@@ -9,7 +9,6 @@ from model_zoo.evaluation import Confusion, Estimate
 from model_zoo.registry import Export
 from views.shared import address, cache, evidence, figures, words
 from views.shared.frame import ground
-from views.shared.model_menu import choose_model
 
 FIGURES = {
     "accuracy": ("Accuracy", "Of all images, the share that the model calls right."),
@@ -194,16 +193,7 @@ def show_training(card: Card) -> None:
 address.start()
 st.title("Performance", anchor=False)
 st.markdown("How often is a model right, how is it wrong, and how sure can we be of these figures?")
-left, right = st.columns(2, vertical_alignment="bottom")
-with left:
-    export = choose_model()
-if export is None:
-    st.stop()
-with right:
-    chosen = evidence.choose_rows(export)
-if chosen is None:
-    st.stop()
-name, rows = chosen
+export, name, rows = evidence.choose()
 threshold = export.card.threshold.value
 cells, rates = evaluation.confusion(rows, threshold), cache.estimates(rows, threshold)
 for remark in evidence.remarks(name, export):

@@ -1,4 +1,4 @@
-"""What the evidence pages share: which prediction rows, and what a reader must know about them."""
+"""What the evidence pages share: which model and prediction rows, and what a reader must know about them."""
 
 import pandas as pd
 import streamlit as st
@@ -8,6 +8,7 @@ from cases.collections.base import CollectionUnavailable
 from model_zoo.predictions import PredictionsError
 from model_zoo.registry import Export
 from views.shared import address, cache
+from views.shared.model_menu import choose_model
 from views.shared.words import export_problem, plain
 
 SYNTHETIC = (
@@ -21,7 +22,22 @@ _PARTS = {
 }
 
 
-def choose_rows(export: Export) -> tuple[str, pd.DataFrame] | None:
+def choose() -> tuple[Export, str, pd.DataFrame]:
+    """The menus of models and of a model's prediction sets: (export, name, rows). Ends the page after saying why when
+    there is nothing to choose."""
+    left, right = st.columns(2, vertical_alignment="bottom")
+    with left:
+        export = choose_model()
+    if export is None:
+        st.stop()
+    with right:
+        chosen = _choose_rows(export)
+    if chosen is None:
+        st.stop()
+    return export, *chosen
+
+
+def _choose_rows(export: Export) -> tuple[str, pd.DataFrame] | None:
     """A menu of the export's prediction sets: (name, rows), or None after saying why there are none."""
     names = sorted(export.prediction_sets(), key=lambda name: _rank(name, export.card.data.collection))
     if not names:
