@@ -135,19 +135,7 @@ def _fit_stage(
     """Run what is left of one stage; the network ends with its weights."""
     done = len(_rows(history, stage))
     over = _is_over(stage, _rows(history, stage))
-    if stage.trainable == "head":
-        layer = network.get_layer(recipe.heatmap_layer)
-        trainer = keras.Model(layer.output, network.output, name="trainer")
-        if not over:
-            features = keras.Model(network.input, layer.output)
-            training, validation = (_features(features, part) for part in (training, validation))
-    else:
-        network.trainable = True
-        if stage.trainable != "all":
-            for layer in network.layers[: -stage.trainable]:
-                layer.trainable = False
-        augmented = augmenter(recipe.augmentation, recipe.seed)(network.input)
-        trainer = keras.Model(network.input, network(augmented), name="trainer")
+    trainer = _trainer(network, recipe, stage)
     _compile(trainer, recipe, stage, steps)
     if done:
         trainer.optimizer.build(trainer.trainable_variables)
@@ -156,6 +144,9 @@ def _fit_stage(
         # What SwapEMAWeights does at a stage's end; without a moving average it does nothing.
         trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
         return
+    if stage.trainable == "head":
+        backbone = keras.Model(network.input, network.get_layer(recipe.heatmap_layer).output)
+        training, validation = (_features(backbone, part) for part in (training, validation))
     callbacks = [
         ReseedEachEpoch(recipe.seed, len(history) - done),
         Progress(bar, stage.name),
@@ -176,8 +167,20 @@ def _fit_stage(
     )
 
 
-def _features(features: keras.Model, data: ImageSet) -> ImageSet:
-    return dataclasses.replace(data, images=features.predict(data.images, batch_size=64, verbose=0))
+def _trainer(network: keras.Model, recipe: Recipe, stage: Stage) -> keras.Model:
+    """What a stage fits: the head on features, or the network behind its augmentation, with its first layers frozen."""
+    if stage.trainable == "head":
+        return keras.Model(network.get_layer(recipe.heatmap_layer).output, network.output, name="trainer")
+    network.trainable = True
+    if stage.trainable != "all":
+        for layer in network.layers[: -stage.trainable]:
+            layer.trainable = False
+    augmented = augmenter(recipe.augmentation, recipe.seed)(network.input)
+    return keras.Model(network.input, network(augmented), name="trainer")
+
+
+def _features(backbone: keras.Model, data: ImageSet) -> ImageSet:
+    return dataclasses.replace(data, images=backbone.predict(data.images, batch_size=64, verbose=0))
 
 
 def _compile(trainer: keras.Model, recipe: Recipe, stage: Stage, steps: int) -> None:
