@@ -1,10 +1,10 @@
-"""`python -m benchmarks [engine] [phantoms] [startup]`: all, or what is named. Prints tables, asserts nothing."""
+"""`python -m benchmarks [engine] [features] [phantoms] [startup]`: all, or those named. Prints tables only."""
 
 import sys
 
-from benchmarks import engine, phantoms, startup
+from benchmarks import engine, features, phantoms, startup
 
-BENCHMARKS = {"engine": engine.run, "phantoms": phantoms.run, "startup": startup.run}
+BENCHMARKS = {"engine": engine.run, "features": features.run, "phantoms": phantoms.run, "startup": startup.run}
 
 for name in sys.argv[1:] or BENCHMARKS:
     if name not in BENCHMARKS:
