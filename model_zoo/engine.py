@@ -23,6 +23,7 @@ import tensorflow as tf
 from scipy.special import expit
 
 from cases.preprocess import model_input
+from model_zoo.folding import folded
 from model_zoo.registry import Export, ExportError
 
 if keras.backend.backend() != "tensorflow":
@@ -54,17 +55,20 @@ class Explanation:
 class Engine:
     """A model in memory. It holds no state between calls and may be called from several threads.
 
+    model: as it was exported. What runs is its copy with batch normalisation folded away (folding.folded).
+
     Raises ExportError when the file is not the one that the card describes, or is no model of the expected form.
     """
 
     def __init__(self, export: Export):
         self.export = export
         self.model = _load(export)
-        self._features, self._head = _cut(self.model, export)
+        inference = folded(self.model)
+        self._features, self._head = _cut(inference, export)
         card = export.card
         images = tf.TensorSpec((None, card.side, card.side, card.channels), tf.float32)
         self._explain = tf.function(self._explain_batch, input_signature=[images])
-        self._logits = tf.function(lambda x: self.model(x, training=False), input_signature=[images])
+        self._logits = tf.function(lambda x: inference(x, training=False), input_signature=[images])
 
     def input(self, pixels: np.ndarray) -> np.ndarray:
         """One radiograph's pixels, uint8 (height, width), as this model's input: uint8 (side, side, channels)."""

@@ -53,6 +53,7 @@ def test_every_export_agrees_with_tf_keras_vis(model_id, direction):
     images = np.stack([engine.input(phantoms.load(entry.id).pixels) for entry in chosen])
     expected = np.asarray(reference_gradcam(engine, images, direction))
     received = np.stack([explanation.evidence(direction) for explanation in engine.explain(images)])
+    np.testing.assert_allclose(engine.logits(images), engine.model.predict(images, verbose=0)[:, 0], atol=1e-3)
     assert expected.max() > 0
     assert np.corrcoef(expected.ravel(), received.ravel())[0, 1] >= 0.999
     assert np.abs(expected - received).max() <= 0.01 * expected.max()

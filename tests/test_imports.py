@@ -21,7 +21,7 @@ FORBIDDEN_LIBRARIES = {
     "views": {"tensorflow", "keras", "tf_keras_vis", "jax"},
     "train": {"streamlit", "altair"},
 }
-RUNS_A_MODEL = {"model_zoo/engine.py"}
+RUNS_A_MODEL = {"model_zoo/engine.py", "model_zoo/folding.py"}
 # Where a package on PyPI and what it is imported as have different names.
 IMPORTED_AS = {"opencv-python-headless": "cv2", "pillow": "PIL", "scikit-learn": "sklearn"}
 
