@@ -18,3 +18,21 @@ def user_folder() -> Path | None:
     """The folder of a person's own images: the environment variable LUNGLENS_FOLDER, None when it is not set."""
     folder = os.environ.get("LUNGLENS_FOLDER")
     return Path(folder).expanduser() if folder else None
+
+
+def scored_root() -> Path:
+    """Where the rows of scored folders are kept (`model_zoo/batch.py`).
+
+    The environment variable LUNGLENS_SCORED names it; the default is `scored/` in data_root().
+    """
+    scored = os.environ.get("LUNGLENS_SCORED")
+    return Path(scored).expanduser() if scored else data_root() / "scored"
+
+
+def cache_root() -> Path:
+    """Where what was computed once is kept (`model_zoo/neighbours.py`); deleting it costs time only.
+
+    The environment variable LUNGLENS_CACHE names it; the default is `.cache/` in data_root().
+    """
+    cache = os.environ.get("LUNGLENS_CACHE")
+    return Path(cache).expanduser() if cache else data_root() / ".cache"

@@ -13,6 +13,7 @@ from cases.collections import COLLECTIONS, available_collections, open_collectio
 from cases.collections.base import CollectionUnavailable, Entry
 from cases.collections.chest_xray import ChestXrayCollection
 from cases.collections.folder import FolderCollection
+from cases.collections.medmnist import MedmnistCollection, file_name
 from cases.radiograph import Radiograph, RadiographError
 from cases.settings import user_folder
 
@@ -45,8 +46,25 @@ def kaggle(tmp_path):
     return root
 
 
+def medmnist_arrays(side=28):
+    """Random images, 3, 2 and 4, under the names and types of MedMNIST's files; normals and pneumonias in turn."""
+    rng = np.random.default_rng(side)
+    arrays = {}
+    for split, count in (("train", 3), ("val", 2), ("test", 4)):
+        arrays[f"{split}_images"] = rng.integers(0, 256, (count, side, side), dtype=np.uint8)
+        arrays[f"{split}_labels"] = np.arange(count, dtype=np.uint8)[:, np.newaxis] % 2
+    return arrays
+
+
+def write_medmnist(root, side=28, **changes):
+    root.mkdir(exist_ok=True)
+    np.savez_compressed(root / file_name(side), **{**medmnist_arrays(side), **changes})
+    return root
+
+
 @pytest.fixture
 def everything_available(kaggle, monkeypatch):
+    write_medmnist(kaggle.parent / "medmnist")
     monkeypatch.setenv("LUNGLENS_DATA", str(kaggle.parent))
     monkeypatch.setenv("LUNGLENS_FOLDER", str(kaggle))
 
@@ -77,7 +95,7 @@ def test_every_collection_keeps_the_contract(collection_id, everything_available
 
 def test_registry_names_what_there_is(everything_available):
     assert list(available_collections()) == list(COLLECTIONS)
-    with pytest.raises(KeyError, match=r"phantom, chest_xray, folder.* received 'mri'"):
+    with pytest.raises(KeyError, match=r"phantom, chest_xray, medmnist, folder.* received 'mri'"):
         open_collection("mri")
 
 
@@ -88,6 +106,8 @@ def test_without_data_the_phantoms_remain_and_the_rest_says_what_brings_it(tmp_p
     with pytest.raises(CollectionUnavailable, match=r"LUNGLENS_DATA") as refusal:
         open_collection("chest_xray")
     assert "train|val|test/NORMAL|PNEUMONIA" in str(refusal.value)
+    with pytest.raises(CollectionUnavailable, match=r"download medmnist.*pneumoniamnist_224.npz.*LUNGLENS_DATA"):
+        open_collection("medmnist")
     with pytest.raises(CollectionUnavailable, match=r"LUNGLENS_FOLDER.* not set"):
         open_collection("folder")
 
@@ -122,6 +142,88 @@ def test_chest_xray_lists_once(kaggle):
     before = collection.entries()
     write_film(kaggle / "test" / "NORMAL" / "IM-9999-0001.jpeg")
     assert collection.entries() == before
+
+
+# PneumoniaMNIST ------------------------------------------------------------------------------------------------------
+
+
+def test_medmnist_reads_labels_and_images_of_all_splits(tmp_path):
+    collection = MedmnistCollection(write_medmnist(tmp_path))
+    assert collection.entries("test") == tuple(Entry(f"test/000{i}", i % 2, None, None, "test") for i in range(4))
+    assert [len(collection.entries(split)) for split in ("train", "val", "test")] == [3, 2, 4]
+    arrays = medmnist_arrays()
+    for image_id, images, place in (("test/0003", "test_images", 3), ("train/0000", "train_images", 0)):
+        radiograph = collection.load(image_id)
+        assert np.array_equal(radiograph.pixels, arrays[images][place])
+        assert "28 by 28 pixels" in radiograph.notes[0]
+
+
+def test_medmnist_uses_the_largest_file(tmp_path):
+    for side in (64, 28):
+        write_medmnist(tmp_path, side)
+    assert MedmnistCollection(tmp_path).load("val/0001").pixels.shape == (64, 64)
+
+
+def test_medmnist_takes_labels_without_a_second_axis(tmp_path):
+    write_medmnist(tmp_path, val_labels=np.array([1, 0]))
+    assert [entry.label for entry in MedmnistCollection(tmp_path).entries("val")] == [1, 0]
+
+
+def test_medmnist_reads_a_split_once(tmp_path):
+    collection = MedmnistCollection(write_medmnist(tmp_path))
+    collection.load("train/0001")
+    (tmp_path / file_name(28)).unlink()
+    collection.load("train/0002")
+    with pytest.raises(RadiographError, match=r"pneumoniamnist.npz: .*No such file"):
+        collection.load("test/0000")
+
+
+def test_a_kept_medmnist_film_does_not_keep_its_split(tmp_path):
+    pixels = MedmnistCollection(write_medmnist(tmp_path)).load("train/0001").pixels
+    while pixels.base is not None:
+        pixels = pixels.base
+    assert pixels.nbytes == 28 * 28
+
+
+@pytest.mark.parametrize(
+    ("damage", "received"),
+    [
+        (lambda data: data[: len(data) // 2], "not a zip file"),
+        (lambda data: b"", "not a zip file"),
+        (lambda data: b"<html>not found</html>", "not a zip file"),
+        (lambda data: data.replace(b"train_labels", b"other_labels"), "train_labels.npy"),
+    ],
+)
+def test_a_damaged_medmnist_file_is_named_with_the_way_out(tmp_path, damage, received):
+    path = write_medmnist(tmp_path) / file_name(28)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(CollectionUnavailable, match=f"pneumoniamnist.npz: .*{received}.*download medmnist"):
+        MedmnistCollection(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array([0, 2, 1]), np.array(["a", "b", "c"]), np.eye(3), np.array(1), np.array([object()] * 3)]
+)
+def test_medmnist_labels_of_another_kind_are_refused(tmp_path, labels):
+    with pytest.raises(CollectionUnavailable, match=r"pneumoniamnist.npz: .*train_labels"):
+        MedmnistCollection(write_medmnist(tmp_path, train_labels=labels))
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((4, 28, 28, 3), np.uint8),
+        np.zeros((3, 28, 28), np.uint8),
+        np.zeros((4, 28, 28), np.float32),
+        np.zeros((4, 0, 28), np.uint8),
+        np.array([object()] * 4),
+    ],
+)
+def test_medmnist_images_of_another_kind_are_refused_and_other_splits_still_load(tmp_path, images):
+    collection = MedmnistCollection(write_medmnist(tmp_path, test_images=images))
+    with pytest.raises(RadiographError, match=r"pneumoniamnist.npz: expected .*test_images"):
+        collection.load("test/0001")
+    assert collection.load("train/0001").pixels.shape == (28, 28)
 
 
 # Any folder ----------------------------------------------------------------------------------------------------------
@@ -185,5 +287,5 @@ def test_folder_setting(tmp_path, monkeypatch):
     assert FolderCollection().root == tmp_path
     monkeypatch.setenv("LUNGLENS_FOLDER", "")
     assert user_folder() is None
-    with pytest.raises(CollectionUnavailable, match="is not one"):
+    with pytest.raises(CollectionUnavailable, match="nothing, which is not there"):
         FolderCollection(tmp_path / "nothing")
