@@ -1,10 +1,17 @@
-"""`python -m benchmarks [engine] [features] [phantoms] [startup]`: all, or those named. Prints tables only."""
+"""`python -m benchmarks [NAME ...]`: all benchmarks, or those named. Prints tables only."""
 
 import sys
 
-from benchmarks import engine, features, phantoms, startup
+from benchmarks import engine, evidence, features, gallery, phantoms, startup
 
-BENCHMARKS = {"engine": engine.run, "features": features.run, "phantoms": phantoms.run, "startup": startup.run}
+BENCHMARKS = {
+    "engine": engine.run,
+    "evidence": evidence.run,
+    "features": features.run,
+    "gallery": gallery.run,
+    "phantoms": phantoms.run,
+    "startup": startup.run,
+}
 
 for name in sys.argv[1:] or BENCHMARKS:
     if name not in BENCHMARKS:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
+import cv2
 import keras
 import numpy as np
 import pandas as pd
@@ -17,20 +18,24 @@ import pytest
 import tiny_training
 from sklearn.metrics import roc_auc_score
 
-from cases.collections import COLLECTIONS
+from cases.collections import COLLECTIONS, open_collection
 from cases.collections.base import Entry
+from cases.preprocess import model_input
 from model_zoo import evaluation
+from model_zoo.card import Reference
 from model_zoo.engine import Engine
+from model_zoo.history import HISTORY_COLUMNS, read_history, schedule
 from model_zoo.registry import ExportError, open_export, scan
-from train import download
+from train import samples
 from train.__main__ import main
-from train.calibrate import fit_calibration, operating_point
+from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
 from train.data import Batches, ImageSet, development_entries, patient_split
 from train.export import evaluate, export
-from train.fit import HISTORY_COLUMNS, fit
-from train.networks import on_backbone
-from train.recipe import RecipeError, Stage, TrainingStopped, load_recipe, recipe_ids
+from train.fit import fit
+from train.networks import imagenet_mean, on_backbone, vgg16_normalised
+from train.recipe import Augmentation, RecipeError, Stage, TrainingStopped, load_recipe, recipe_ids
+from train.teacher import WEIGHT, Imitation, answers_of
 
 RECIPE = tiny_training.RECIPE
 
@@ -190,6 +195,54 @@ class TestStages:
         fit(dataclasses.replace(RECIPE, stages=(stuck,)), tmp_path / "stuck")
         assert len(pd.read_csv(tmp_path / "stuck" / "history.csv")) == 3
 
+    def test_a_stage_stops_once_the_loss_stays_below_its_mark(self, tmp_path):
+        easy = Stage("easy", epochs=6, learning_rate=0.0, trainable="head", patience=2, stop_below=100.0)
+        fit(dataclasses.replace(RECIPE, stages=(easy,)), tmp_path / "easy")
+        assert len(pd.read_csv(tmp_path / "easy" / "history.csv")) == 2
+        hard = dataclasses.replace(easy, epochs=4, stop_below=1e-9)
+        fit(dataclasses.replace(RECIPE, stages=(hard,)), tmp_path / "hard")
+        assert len(pd.read_csv(tmp_path / "hard" / "history.csv")) == 4
+
+    def test_a_rate_without_decay_stays_where_it_is(self, tmp_path):
+        flat = Stage("flat", epochs=3, learning_rate=0.02, warmup=0.0, decay=False, trainable="head")
+        fit(dataclasses.replace(RECIPE, stages=(flat,)), tmp_path / "flat")
+        rates = pd.read_csv(tmp_path / "flat" / "history.csv")["learning_rate"]
+        np.testing.assert_allclose(rates, 0.02, rtol=1e-5)
+
+    def test_batch_normalisation_alone_learns_before_the_head(self, tmp_path):
+        keras.utils.set_random_seed(RECIPE.seed)
+        untrained = RECIPE.build().get_weights()
+        stage = Stage("bn", epochs=1, learning_rate=0.02, trainable="batch normalisation")
+        trained = weights_of(fit(dataclasses.replace(RECIPE, stages=(stage,)), tmp_path / "bn"))
+        changed = [not np.array_equal(before, after) for before, after in zip(untrained, trained, strict=True)]
+        # Convolution; gamma, beta, mean, variance; kernel, bias.
+        assert changed == [False, True, True, True, True, True, True]
+
+    def test_a_weighted_loss_moves_an_uneven_set_towards_the_rarer_class(self, tmp_path):
+        entries = tiny_training.Blobs().entries()
+        uneven = tuple(entry for entry in entries if entry.label or int(entry.id.split("/")[1]) % 8 == 0)
+        said = []
+        for weighted in (False, True):
+            recipe = dataclasses.replace(
+                RECIPE,
+                balanced=False,
+                weighted_loss=weighted,
+                stages=(Stage("one", 2, 0.001),),
+                augmentation=Augmentation(),
+            )
+            with patch.object(tiny_training.Blobs, "entries", lambda self, split=None: uneven):
+                path = fit(recipe, tmp_path / str(weighted))
+            said.append(weights_of(path)[-1][0])
+        assert said[1] < said[0]
+
+    def test_what_learnt_in_mixed_precision_is_kept_in_float32(self, tmp_path):
+        recipe = dataclasses.replace(RECIPE, stages=(Stage("one", 1, 0.01),))
+        network = keras.models.load_model(fit(recipe, tmp_path / "run", precision="mixed_bfloat16"), compile=False)
+        assert {layer.compute_dtype for layer in network.layers} == {"float32"}
+        assert keras.config.dtype_policy().name == "float32"
+        environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+        assert environment["device"].endswith("mixed_bfloat16")
+
     def test_a_random_share_is_kept_out_of_training_and_reported_apart(self, tmp_path):
         recipe = dataclasses.replace(RECIPE, random_test_share=0.25, stages=(Stage("one", 1, 0.02),))
         fit(recipe, tmp_path / "run")
@@ -203,16 +256,18 @@ class TestStages:
 
 
 class TestStartingWeights:
-    BUILD = partial(
-        on_backbone, partial(keras.applications.MobileNetV2, alpha=0.35), keras.layers.Rescaling(1 / 127.5), 32, 4, 0.1
-    )
+    @staticmethod
+    def build(weights="none"):
+        head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(4)]
+        application = partial(keras.applications.MobileNetV2, alpha=0.35)
+        return on_backbone(application, keras.layers.Rescaling(1 / 127.5), 32, head, weights)
 
     def test_a_local_file_gives_the_backbone_its_weights(self, tmp_path):
         source = keras.applications.MobileNetV2(
             include_top=False, weights=None, alpha=0.35, input_shape=(32, 32, 3), name="source"
         )
         source.save_weights(tmp_path / "backbone.weights.h5")
-        network = self.BUILD(weights=str(tmp_path / "backbone.weights.h5"))
+        network = self.build(weights=str(tmp_path / "backbone.weights.h5"))
         for received, expected in zip(network.get_weights(), source.get_weights(), strict=False):
             np.testing.assert_array_equal(received, expected)
 
@@ -222,7 +277,54 @@ class TestStartingWeights:
         if content:
             path.write_bytes(content)
         with pytest.raises(RecipeError, match="--weights FILE; or train from scratch"):
-            self.BUILD(weights=str(path))
+            self.build(weights=str(path))
+
+    def test_a_whole_network_gives_its_backbone_and_keeps_its_head(self, tmp_path):
+        source = self.build()
+        source.save(tmp_path / "trained.keras")
+        network = self.build(weights=str(tmp_path / "trained.keras"))
+        for received, expected in list(zip(network.get_weights(), source.get_weights(), strict=True))[:-4]:
+            np.testing.assert_array_equal(received, expected)
+        assert not np.array_equal(network.get_weights()[-2], source.get_weights()[-2])
+
+    def test_a_network_on_another_backbone_is_refused(self, tmp_path):
+        RECIPE.build().save(tmp_path / "trained.keras")
+        with pytest.raises(RecipeError, match="another backbone"):
+            self.build(weights=str(tmp_path / "trained.keras"))
+
+    def test_a_vgg16_taken_from_a_normalised_one_computes_the_same_features(self, tmp_path):
+        source = vgg16_normalised(side=32, dropout=0.0)
+        rng = np.random.default_rng(0)
+        for layer in source.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
+        source.save(tmp_path / "trained.keras")
+        network = on_backbone(
+            keras.applications.VGG16, imagenet_mean(), 32, [keras.layers.Flatten()], str(tmp_path / "trained.keras")
+        )
+        images = rng.integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+        expected, received = (
+            keras.Model(model.input, model.get_layer(name).output)(images).numpy()
+            for model, name in ((source, "last_conv"), (network, "block5_conv3"))
+        )
+        np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+    def test_a_run_that_learnt_from_images_kept_apart_here_is_refused(self, run, tmp_path):
+        pupil = dataclasses.replace(RECIPE, seed=RECIPE.seed + 1, starting_weights="imagenet", build=self.accept_any)
+        with pytest.raises(RecipeError, match=r"learnt from \d+ others"):
+            fit(pupil, tmp_path / "pupil", str(run / "trained.keras"))
+
+    def test_a_run_as_start_is_named_with_what_it_started_from(self, run, tmp_path):
+        pupil = dataclasses.replace(
+            RECIPE, starting_weights="imagenet", build=self.accept_any, stages=(Stage("one", 1, 0.01),)
+        )
+        fit(pupil, tmp_path / "pupil", str(run / "trained.keras"))
+        environment = json.loads((tmp_path / "pupil" / "environment.json").read_text())
+        assert environment["started_from"] == "tiny, which started from random initialisation"
+
+    @staticmethod
+    def accept_any(weights="none"):
+        return RECIPE.build()
 
     def test_a_download_that_fails_stops_before_any_image_is_read(self, tmp_path, capsys):
         with patch("keras.src.applications.mobilenet_v2.file_utils.get_file", side_effect=Exception("no network")):
@@ -235,42 +337,34 @@ class TestStartingWeights:
         assert "no backbone" in capsys.readouterr().err
 
 
-class TestDownload:
-    @pytest.fixture(autouse=True)
-    def data(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("LUNGLENS_DATA", str(tmp_path))
-        return tmp_path / "chest_xray"
+class TestTeacher:
+    @pytest.fixture
+    def teacher(self, exported, monkeypatch):
+        monkeypatch.setattr("train.teacher.open_export", lambda model_id: exported)
+        return exported
 
-    @staticmethod
-    def films(missing=0):
-        """A stand-in for Kaggle that writes empty files under the names of the set's folders."""
+    PUPIL = dataclasses.replace(RECIPE, id="pupil", teacher="tiny", stages=(Stage("one", 1, 0.01),))
 
-        def write(handle, output_dir):
-            for (split, label), count in download.EXPECTED.items():
-                folder = Path(output_dir) / "chest_xray" / split / ("NORMAL", "PNEUMONIA")[label]
-                folder.mkdir(parents=True)
-                for number in range(count - (missing if split == "test" else 0)):
-                    (folder / f"person{number}_virus_{number}.jpeg").touch()
+    def test_its_answers_are_its_calibrated_logits(self, teacher, noise_images):
+        images = noise_images[:, :16, :16].astype(np.float32)
+        expected = Engine(teacher).logits(images) / teacher.card.temperature
+        np.testing.assert_allclose(answers_of(self.PUPIL)(images).numpy()[:, 0], expected, rtol=1e-3, atol=1e-3)
 
-        return patch("kagglehub.dataset_download", side_effect=write)
+    def test_the_loss_counts_the_gap_to_its_answers(self, noise_images):
+        pupil = Imitation()
+        logits, answers = np.array([[0.5], [-2.0]], np.float32), np.array([[3.0], [-1.0]], np.float32)
+        np.testing.assert_array_equal(pupil(logits, answers, training=True), logits)
+        wanted = 1 / (1 + np.exp(-answers))
+        gap = np.logaddexp(0, logits) - wanted * logits
+        np.testing.assert_allclose(float(pupil.losses[0]), WEIGHT * gap.mean(), rtol=1e-5)
 
-    def test_films_that_came_whole_are_found_and_not_fetched_again(self, data, capsys):
-        with self.films() as kaggle:
-            assert main(["download"]) == main(["download"]) == 0
-        assert kaggle.call_count == 1
-        assert str(data) in capsys.readouterr().out
+    def test_a_pupil_learns_and_leaves_nothing_of_it_in_the_network(self, teacher, tmp_path):
+        network = keras.models.load_model(fit(self.PUPIL, tmp_path / "run"), compile=False)
+        assert network.count_params() == RECIPE.build().count_params()
 
-    def test_missing_images_are_counted(self, capsys):
-        with self.films(missing=4):
-            assert main(["download"]) == 2
-        assert "230 of 234 in test/N" in capsys.readouterr().err
-
-    def test_without_a_network_the_ways_out_are_named(self, capsys):
-        with patch("kagglehub.dataset_download", side_effect=ConnectionError("no network")):
-            assert main(["download"]) == 2
-        printed = capsys.readouterr().err
-        assert "no network" in printed
-        assert "LUNGLENS_DATA" in printed
+    def test_one_that_learnt_from_other_images_is_refused(self, teacher, tmp_path):
+        with pytest.raises(RecipeError, match="another seed"):
+            fit(dataclasses.replace(self.PUPIL, seed=99), tmp_path / "run")
 
 
 class TestCalibration:
@@ -286,19 +380,6 @@ class TestCalibration:
         temperature, offset = fit_calibration(np.array([-4.0, -3.0, 5.0, 6.0]), np.array([0, 0, 1, 1]))
         assert 0.05 <= temperature <= 20
         assert np.isfinite(offset)
-
-    def test_operating_point_is_the_highest_with_the_sensitivity_asked_for(self):
-        labels = np.array([1] * 10 + [0] * 10)
-        probabilities = np.concatenate([np.linspace(0.1, 1.0, 10), np.linspace(0, 0.45, 10)])
-        threshold = operating_point(probabilities, labels, 0.8)
-        sensitivity = (probabilities[labels == 1] >= threshold).mean()
-        assert sensitivity == pytest.approx(0.8)
-        assert 0.2 < threshold <= 0.3
-        assert (probabilities[labels == 1] >= 0.31).mean() < 0.8
-
-    def test_no_pneumonia_to_choose_on_is_said(self):
-        with pytest.raises(ValueError, match="Received: none"):
-            operating_point(np.array([0.2]), np.array([0]), 0.95)
 
 
 class TestCompact:
@@ -348,9 +429,45 @@ class TestExport:
         assert len(card.data.test_read) == 1
         assert card.threshold == exported.card.threshold
 
+    def test_an_export_shows_what_the_network_saw(self, exported):
+        picture = cv2.imread(str(exported.folder / samples.FILE))
+        assert picture.shape == (2 * RECIPE.side, (1 + samples.DRAWS) * RECIPE.side, 3)
+
+    def test_its_history_can_be_read_and_its_schedule_drawn(self, exported):
+        """The schedule of the card's recipe passes through the rates that Keras's optimiser really had."""
+        card = exported.card
+        history = read_history(exported.folder / "history.csv", card.training.epochs)
+        drawn = schedule(history, card.recipe, card.data.counts["training"]["images"])
+        ends = drawn[drawn["epochs"].isin(history["epoch"])].drop_duplicates("epochs")
+        np.testing.assert_allclose(ends["learning_rate"], history["learning_rate"], atol=1e-6)
+        assert drawn.groupby("stage")["learning_rate"].max().tolist() == pytest.approx([0.02, 0.01], rel=0.02)
+        assert drawn["epochs"].iloc[[0, -1]].tolist() == [0, 5]
+
     def test_an_unfinished_run_is_refused(self, tmp_path):
         with pytest.raises(ExportError, match="`fit` first"):
             export(RECIPE, tmp_path / "nothing", tmp_path / "exports")
+
+
+class TestSamples:
+    def test_a_row_is_a_phantom_and_draws_that_all_differ(self):
+        phantoms = open_collection("phantom")
+        first = next(entry for entry in phantoms.entries("train") if not entry.label)
+        rows = np.split(samples.sample_grid(RECIPE), 2)
+        cells = [cell for row in rows for cell in np.split(row, 1 + samples.DRAWS, axis=1)]
+        np.testing.assert_array_equal(cells[0][:, :, :1], model_input(phantoms.load(first.id).pixels, RECIPE.side, 1))
+        assert len({cell.tobytes() for cell in cells}) == len(cells)
+
+    def test_they_repeat_and_a_large_input_is_shown_small(self, tmp_path):
+        large = dataclasses.replace(RECIPE, side=160, channels=3)
+        grid = samples.sample_grid(large)
+        assert grid.shape == (2 * samples.LARGEST, 7 * samples.LARGEST, 3)
+        np.testing.assert_array_equal(samples.sample_grid(large), grid)
+        assert samples.write_samples(large, tmp_path).stat().st_size < 60_000
+
+    def test_a_recipe_that_changes_nothing_leaves_no_picture(self, tmp_path):
+        samples.write_samples(RECIPE, tmp_path)
+        assert samples.write_samples(dataclasses.replace(RECIPE, augmentation=Augmentation()), tmp_path) is None
+        assert not list(tmp_path.iterdir())
 
 
 class TestCommands:
@@ -370,6 +487,29 @@ class TestCommands:
     def test_missing_data_is_said_before_anything_is_trained(self, capsys, tmp_path):
         assert main(["fit", "cnn11", "--run", str(tmp_path / "run")]) == 2
         assert "LUNGLENS_DATA" in capsys.readouterr().err
+
+    def test_samples_are_drawn_anew_for_an_export_and_only_by_its_own_recipe(self, exported, capsys, monkeypatch):
+        picture = exported.folder / samples.FILE
+        before = picture.read_bytes()
+        picture.unlink()
+        monkeypatch.setattr("train.__main__.scan", lambda: ({"tiny": exported}, {}))
+        monkeypatch.setattr("train.__main__.open_export", lambda model_id: exported)
+        monkeypatch.setattr("train.recipe.load_recipe", lambda model_id: RECIPE)
+        assert main(["samples"]) == 0
+        assert picture.read_bytes() == before
+
+        other = dataclasses.replace(RECIPE, augmentation=dataclasses.replace(RECIPE.augmentation, rotation=90))
+        monkeypatch.setattr("train.recipe.load_recipe", lambda model_id: other)
+        assert main(["samples", "tiny"]) == 2
+        assert "another rotation" in capsys.readouterr().err
+        assert picture.read_bytes() == before
+
+    def test_compare_names_a_protocol_that_it_does_not_have(self, capsys, monkeypatch):
+        reference = Reference("A paper", {"accuracy": 0.9}, "ten folds")
+        monkeypatch.setattr("train.recipe.recipe_ids", lambda: ("tiny",))
+        monkeypatch.setattr("train.recipe.load_recipe", lambda _: dataclasses.replace(RECIPE, reference=reference))
+        assert main(["compare"]) == 2
+        assert "Received: 'ten folds'" in capsys.readouterr().err
 
     def test_list_names_every_recipe(self, capsys):
         assert main(["list"]) == 0

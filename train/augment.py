@@ -73,6 +73,10 @@ def augmenter(settings: Augmentation, seed: int) -> keras.Sequential:
     if settings.erasing:
         share = (settings.erasing, settings.erasing)
         layers.append(keras.layers.RandomErasing(share, value_range=(0, 255), seed=seed + 9))
+    if keras.backend.backend() == "jax":
+        # Keras bars the warping layers from compiled steps on every backend; only TensorFlow cannot compile them.
+        for layer in layers:
+            layer.supports_jit = True
     return keras.Sequential(layers or [keras.layers.Identity()], name="augmentation")
 
 

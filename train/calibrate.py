@@ -1,4 +1,4 @@
-"""From validation logits to calibrated ones and an operating point. Nothing here ever sees a test image."""
+"""From validation logits to calibrated ones. Nothing here ever sees a test image."""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -22,17 +22,3 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray) -> tuple[float, floa
 
     best = minimize(log_loss, x0=[0.0, 0.0], bounds=[(np.log(0.05), np.log(20)), (-50, 50)])
     return float(np.exp(best.x[0])), float(best.x[1])
-
-
-def operating_point(probabilities: np.ndarray, labels: np.ndarray, target_sensitivity: float) -> float:
-    """The highest threshold at which at least target_sensitivity of the pneumonias are called.
-
-    A fixed sensitivity is what a screening test is specified by, and the highest such threshold gives the normals
-    their best specificity. The value lies midway between two neighbouring scores, so that rounding cannot flip a case.
-    """
-    scores = np.sort(probabilities[labels == 1])[::-1]
-    if len(scores) == 0:
-        raise ValueError("Expected validation images with pneumonia. Received: none.")
-    last_called = scores[int(np.ceil(target_sensitivity * len(scores))) - 1]
-    below = probabilities[probabilities < last_called]
-    return float((last_called + below.max()) / 2) if len(below) else float(last_called)

@@ -82,13 +82,21 @@ class Batches(keras.utils.PyDataset):
 
     balanced: each batch position is a normal or a pneumonia with equal chance; the rarer class is then seen more than
     once per epoch and some images of the commoner one not at all. steps: batches per epoch; 0 for as many as there are
-    images.
+    images. share: the rows of each batch to give, for one of several processes.
     """
 
     def __init__(
-        self, data: ImageSet, batch_size: int, balanced: bool, seed: int, first_epoch: int = 0, steps: int = 0
+        self,
+        data: ImageSet,
+        batch_size: int,
+        balanced: bool,
+        seed: int,
+        first_epoch: int = 0,
+        steps: int = 0,
+        share: slice = slice(None),
     ):
         super().__init__()
+        self.share = share
         self.data, self.batch_size, self.balanced, self.seed = data, batch_size, balanced, seed
         self.steps = steps or len(data.labels) // batch_size
         self.count = steps * batch_size or len(data.labels)
@@ -99,7 +107,7 @@ class Batches(keras.utils.PyDataset):
         return self.steps
 
     def __getitem__(self, index: int):
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size][self.share]
         return self.data.images[chosen], self.data.labels[chosen, np.newaxis]
 
     def on_epoch_end(self):

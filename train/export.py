@@ -21,12 +21,14 @@ from cases.collections.base import Entry
 from model_zoo import evaluation
 from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
 from model_zoo.engine import Engine, calibrated
+from model_zoo.operating import at_sensitivity
 from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
 from model_zoo.registry import Export, ExportError, sha256_of
-from train.calibrate import fit_calibration, operating_point
+from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
 from train.data import development_entries, load_images, random_split
 from train.recipe import Recipe
+from train.samples import write_samples
 
 HEATMAP_PERCENTILE = 95
 
@@ -68,7 +70,7 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     write_predictions(prediction_rows(validation.entries, probabilities), folder / "predictions" / f"{name}.csv")
     rows = read_predictions(folder / "predictions" / f"{name}.csv")
     threshold = Threshold(
-        value=round(operating_point(probabilities, validation.labels, recipe.target_sensitivity), 6),
+        value=round(at_sensitivity(probabilities, validation.labels, recipe.target_sensitivity), 6),
         rule=f"the highest threshold with a sensitivity of at least {recipe.target_sensitivity:.0%}",
         chosen_on=name,
     )
@@ -83,6 +85,7 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     )
     write_card(card, folder / "card.json")
     shutil.copy(run / "history.csv", folder / "history.csv")
+    write_samples(recipe, folder)
     shutil.rmtree(root / recipe.id, ignore_errors=True)
     folder.rename(root / recipe.id)
     return Export(root / recipe.id, card)

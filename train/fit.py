@@ -7,7 +7,7 @@ A run lives in its own folder, runs/<model_id>/ by default:
 - trained.keras    the finished network without augmentation; when it exists there is nothing left to fit;
 - history.csv      a row per epoch: epoch, stage, learning_rate, loss, accuracy, val_loss, val_accuracy, seconds;
 - split.json       the image ids of training and validation;
-- environment.json what the weights started from, the device and the versions it ran on.
+- environment.json what the weights started from, the device, the precision and the versions it ran on.
 
 A stage that trains the head alone computes the features of all images once: its epochs need no pass through the
 backbone (`make bench` measures how much that saves).
@@ -24,38 +24,52 @@ import os
 import platform
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+import numpy as np
 from tqdm import tqdm
 
+from model_zoo.history import HISTORY_COLUMNS
+from train import distribution
 from train.augment import augmenter, seed_generators
 from train.data import Batches, ImageSet, development_sets
 from train.recipe import Recipe, RecipeError, Stage, TrainingStopped
+from train.teacher import Imitation, answers_of
 
-HISTORY_COLUMNS = ("epoch", "stage", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 
-
-def fit(recipe: Recipe, run: Path, weights: str | None = None) -> Path:
+def fit(recipe: Recipe, run: Path, weights: str | None = None, precision: str | None = None) -> Path:
     """Train a recipe in the folder `run`, going on from its last checkpoint, and return the path of trained.keras.
 
-    weights: what to start from in place of recipe.starting_weights: a file, "imagenet" or "none".
+    weights: what to start from in place of recipe.starting_weights: "imagenet", "none", a file of the backbone's
+        weights, or the trained.keras of a run whose network has the same backbone.
+    precision: what the network computes in, "float32" or "mixed_bfloat16" (float32 weights, bfloat16 products, as fast
+        as a GPU, or a CPU with AMX, is in it); by default mixed where there is a GPU. trained.keras is float32 always.
     Raises RecipeError for starting weights that cannot be had; TrainingStopped when the folder belongs to other
     settings, the loss is no number, or the disk is full; RadiographError for an unreadable image;
     CollectionUnavailable without the data.
     """
+    distribution.check_same_folder(run)
     trained = run / "trained.keras"
     if trained.exists():
         return trained
     keras.utils.set_random_seed(recipe.seed)
-    network, started_from = _starting_network(recipe, weights)
+    precision = precision or ("mixed_bfloat16" if _accelerators() else "float32")
+    network, started_from = _starting_network(recipe, weights, precision)
     settings = json.loads(json.dumps({**recipe.hyperparameters(), "started_from": started_from}))
     history = _last_history(settings, run)
     training, validation = development_sets(recipe)
-    run.mkdir(parents=True, exist_ok=True)
+    if weights and (Path(weights).parent / "split.json").exists():
+        _refuse_leaks(recipe, Path(weights).parent, training)
     ids = {"training": training, "validation": validation}
-    (run / "split.json").write_text(json.dumps({name: [e.id for e in part.entries] for name, part in ids.items()}))
-    (run / "environment.json").write_text(json.dumps({"started_from": started_from, **environment()}))
+    if distribution.is_first():
+        with _writing(run):
+            run.mkdir(parents=True, exist_ok=True)
+            split = {name: [entry.id for entry in part.entries] for name, part in ids.items()}
+            (run / "split.json").write_text(json.dumps(split))
+            (run / "environment.json").write_text(json.dumps({"started_from": started_from, **environment(precision)}))
 
     steps = [stage.steps or len(training.labels) // recipe.batch_size for stage in recipe.stages]
     done = [len(_rows(history, stage)) for stage in recipe.stages]
@@ -71,23 +85,40 @@ def fit(recipe: Recipe, run: Path, weights: str | None = None) -> Path:
         for stage, n in list(zip(recipe.stages, steps, strict=True))[first:]:
             _fit_stage(network, recipe, stage, n, training, validation, settings, history, run, bar)
             bar.total -= n * (stage.epochs - len(_rows(history, stage)))
-    with (run / "history.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HISTORY_COLUMNS)
-        writer.writeheader()
-        writer.writerows(history)
     network.trainable = True
-    unfinished = run / "unfinished.keras"
-    network.save(unfinished)
-    os.replace(unfinished, trained)
+    if precision != "float32":
+        mixed, network = network, recipe.build()
+        network.set_weights(mixed.get_weights())
+    if distribution.is_first():
+        with _writing(run):
+            with (run / "history.csv").open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, HISTORY_COLUMNS)
+                writer.writeheader()
+                writer.writerows(history)
+            unfinished = run / "unfinished.keras"
+            network.save(unfinished)
+            os.replace(unfinished, trained)
     return trained
 
 
-def environment() -> dict:
+@contextmanager
+def _writing(run: Path) -> Iterator[None]:
+    try:
+        with distribution.paused():
+            yield
+    except OSError as error:
+        raise TrainingStopped(
+            f"{run}: expected room for the run's files. Received: {error}. Free some space and run the same command "
+            "again; it goes on from the last complete checkpoint."
+        ) from error
+
+
+def environment(precision: str = "float32") -> dict:
     """What a card says of where a model was trained."""
     backend = keras.backend.backend()
-    devices = [name for name in map(str, keras.distribution.list_devices()) if not name.lower().startswith("cpu")]
+    device = ", ".join(_accelerators()) or f"{os.cpu_count()} CPU cores ({platform.machine()})"
     return {
-        "device": ", ".join(devices) or f"{os.cpu_count()} CPU cores ({platform.machine()})",
+        "device": device if precision == "float32" else f"{device}, {precision}",
         "versions": {
             "python": platform.python_version(),
             "keras": keras.__version__,
@@ -96,17 +127,46 @@ def environment() -> dict:
     }
 
 
-def _starting_network(recipe: Recipe, weights: str | None) -> tuple[keras.Model, str]:
+def _accelerators() -> list[str]:
+    return [name for name in map(str, keras.distribution.list_devices()) if not name.lower().startswith("cpu")]
+
+
+def _starting_network(recipe: Recipe, weights: str | None, precision: str) -> tuple[keras.Model, str]:
     """The network, and what the card says its weights started from."""
     source = weights or recipe.starting_weights
     if weights not in (None, "none") and recipe.starting_weights == "none":
         raise RecipeError(
             f"Expected no starting weights: {recipe.id} has no backbone to put them in. Received: {weights}."
         )
-    if source == "none":
-        return recipe.build(), "random initialisation"
-    network = recipe.build(weights=source)
-    return network, "ImageNet" if source == "imagenet" else f"local file {Path(source).name}"
+    # The network alone: augmentation, teacher and loss stay in float32.
+    keras.config.set_dtype_policy(precision)
+    try:
+        network = recipe.build() if source == "none" else recipe.build(weights=source)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    return network, _origin(source)
+
+
+def _origin(source: str) -> str:
+    """Where starting weights come from, as the card says it; a run's answer includes where that run began."""
+    if named := {"none": "random initialisation", "imagenet": "ImageNet"}.get(source):
+        return named
+    path = Path(source)
+    environment = path.parent / "environment.json"
+    if path.suffix == ".keras" and environment.exists():
+        return f"{path.parent.name}, which started from {json.loads(environment.read_text())['started_from']}"
+    return f"local file {path.name}"
+
+
+def _refuse_leaks(recipe: Recipe, earlier: Path, training: ImageSet) -> None:
+    """A backbone must not have learnt from images that this recipe validates or reports on."""
+    learnt = set(json.loads((earlier / "split.json").read_text())["training"])
+    if leaked := learnt - {entry.id for entry in training.entries}:
+        raise RecipeError(
+            f"Expected starting weights that learnt from {recipe.id}'s training images only. Received: a run that "
+            f"learnt from {len(leaked)} others, {min(leaked)} among them. Give both recipes the same seed, "
+            "validation_share and random_test_share."
+        )
 
 
 def _rows(history: list[dict], stage: Stage) -> list[dict]:
@@ -117,6 +177,8 @@ def _is_over(stage: Stage, rows: list[dict]) -> bool:
     if len(rows) >= stage.epochs:
         return True
     losses = [row["val_loss"] for row in rows]
+    if stage.stop_below:
+        return len(losses) >= stage.patience and max(losses[-stage.patience :]) < stage.stop_below
     return bool(stage.patience and losses and len(losses) - 1 - losses.index(min(losses)) >= stage.patience)
 
 
@@ -155,11 +217,20 @@ def _fit_stage(
     if recipe.ema_momentum:
         callbacks.append(keras.callbacks.SwapEMAWeights())
     trainer.fit(
-        Batches(training, recipe.batch_size, recipe.balanced, recipe.seed, first_epoch=len(history), steps=stage.steps),
+        Batches(
+            training,
+            recipe.batch_size,
+            recipe.balanced,
+            recipe.seed,
+            first_epoch=len(history),
+            steps=stage.steps,
+            share=distribution.share(recipe.batch_size),
+        ),
         validation_data=(validation.images, validation.labels[:, None]),
         validation_batch_size=64,
         epochs=stage.epochs,
         initial_epoch=done,
+        class_weight=_class_weights(training) if recipe.weighted_loss else None,
         callbacks=callbacks,
         # Batches has its own order; Keras would shuffle it from a global generator that no checkpoint holds.
         shuffle=False,
@@ -171,23 +242,46 @@ def _trainer(network: keras.Model, recipe: Recipe, stage: Stage) -> keras.Model:
     """What a stage fits: the head on features, or the network behind its augmentation, with its first layers frozen."""
     if stage.trainable == "head":
         return keras.Model(network.get_layer(recipe.heatmap_layer).output, network.output, name="trainer")
-    network.trainable = True
-    if stage.trainable != "all":
-        for layer in network.layers[: -stage.trainable]:
-            layer.trainable = False
+    for layer, trainable in zip(network.layers, _trainable(network, recipe, stage), strict=True):
+        layer.trainable = trainable
     augmented = augmenter(recipe.augmentation, recipe.seed)(network.input)
-    return keras.Model(network.input, network(augmented), name="trainer")
+    logits = keras.layers.Activation("linear", dtype="float32")(network(augmented))
+    if recipe.teacher:
+        logits = Imitation()(logits, answers_of(recipe)(augmented))
+    return keras.Model(network.input, logits, name="trainer")
+
+
+def _trainable(network: keras.Model, recipe: Recipe, stage: Stage) -> list[bool]:
+    """Per layer of the network, whether a stage trains it."""
+    if stage.trainable == "all":
+        return [True] * len(network.layers)
+    if stage.trainable == "batch normalisation":
+        last = network.layers.index(network.get_layer(recipe.heatmap_layer))
+        is_normalisation = [isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers]
+        return [trains or place > last for place, trains in enumerate(is_normalisation)]
+    return [place >= len(network.layers) - stage.trainable for place in range(len(network.layers))]
+
+
+def _class_weights(data: ImageSet) -> dict[int, float]:
+    counts = np.bincount(data.labels.astype(int), minlength=2)
+    return {label: len(data.labels) / (2 * int(count)) for label, count in enumerate(counts)}
 
 
 def _features(backbone: keras.Model, data: ImageSet) -> ImageSet:
-    return dataclasses.replace(data, images=backbone.predict(data.images, batch_size=64, verbose=0))
+    own = distribution.own_copy(backbone)
+    with distribution.paused():
+        return dataclasses.replace(data, images=own.predict(data.images, batch_size=64, verbose=0))
 
 
 def _compile(trainer: keras.Model, recipe: Recipe, stage: Stage, steps: int) -> None:
     total = stage.epochs * steps
     warmup = max(1, round(stage.warmup * total))
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, total - warmup), warmup_target=stage.learning_rate, warmup_steps=warmup
+        0.0,
+        max(1, total - warmup),
+        alpha=0.0 if stage.decay else 1.0,
+        warmup_target=stage.learning_rate,
+        warmup_steps=warmup,
     )
     ema = {"use_ema": True, "ema_momentum": recipe.ema_momentum} if recipe.ema_momentum else {}
     trainer.compile(
@@ -257,13 +351,9 @@ class SaveEachEpoch(keras.callbacks.Callback):
             "seconds": time.monotonic() - self.started,
         }
         self.history.append({name: round(v, 6) if isinstance(v, float) else v for name, v in row.items()})
-        try:
-            self._write()
-        except OSError as error:
-            raise TrainingStopped(
-                f"{self.run}: expected room for a checkpoint. Received: {error.strerror or error}. Free some space and "
-                "run the same command again; it goes on from the last complete checkpoint."
-            ) from error
+        if distribution.is_first():
+            with _writing(self.run):
+                self._write()
         if _is_over(self.stage, _rows(self.history, self.stage)):
             self.model.stop_training = True
 
@@ -271,6 +361,7 @@ class SaveEachEpoch(keras.callbacks.Callback):
         unfinished = self.run / "checkpoint-unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
+        _find_room(unfinished / "room", self.model.variables + self.model.optimizer.variables)
         self.model.save_weights(unfinished / "state.weights.h5")
         state = {"settings": self.settings, "history": self.history}
         (unfinished / "state.json").write_text(json.dumps(state))
@@ -278,6 +369,18 @@ class SaveEachEpoch(keras.callbacks.Callback):
         os.replace(unfinished, self.run / f"checkpoint-{len(self.history):04d}")
         for folder in earlier:
             shutil.rmtree(folder)
+
+
+def _find_room(path: Path, variables: list) -> None:
+    """Raises OSError unless the variables' file will fit on the disk. HDF5, whose file it is, ends the process with a
+    segmentation fault when a disk fills, so the room is filled with zeros first and given back."""
+    megabytes = 2 + sum(4 * math.prod(variable.shape) for variable in variables) // 10**6
+    try:
+        with path.open("wb") as file:
+            for _ in range(megabytes):
+                file.write(bytes(10**6))
+    finally:
+        path.unlink()
 
 
 def _last_history(settings: dict, run: Path) -> list[dict]:

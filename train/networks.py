@@ -4,11 +4,12 @@ Every builder returns a functional model: input float32 (n, side, side, channels
 for PNEUMONIA. Scaling is inside.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import keras
 from keras import layers
 
+from model_zoo.folding import folded
 from train.recipe import RecipeError
 
 
@@ -88,28 +89,55 @@ def resnet34(side: int, width: int, dropout: float) -> keras.Model:
     return keras.Model(inputs, layers.Dense(1, name="logit")(x), name="resnet34")
 
 
-def on_backbone(
-    application: Callable, scaling: keras.layers.Layer, side: int, neurons: int, dropout: float, weights: str = "none"
-) -> keras.Model:
-    """A network of keras.applications under a new head: global average pooling, a dense layer, dropout, the logit.
+def vgg16_normalised(side: int, dropout: float, divisor: int = 1) -> keras.Model:
+    """VGG16's 13 convolutions (Simonyan and Zisserman 2015), each followed by batch normalisation, without which they
+    learn next to nothing from random weights; heatmap layer "last_conv".
 
-    application: such as keras.applications.MobileNetV2. scaling: from 0..255 to what its weights expect. neurons: of
-    the dense layer; 0 leaves it out. weights: "none", "imagenet" (downloaded once by Keras), or a file.
-    The heatmap layer is the application's last one. Raises RecipeError when the weights cannot be had.
+    Folded into the convolutions afterwards (model_zoo/folding.py), the normalisation leaves a plain VGG16.
+    divisor: of the numbers of maps; 1 for the paper's.
+    """
+    inputs = keras.Input((side, side, 3), name="radiograph")
+    x = imagenet_mean()(inputs)
+    for block, (convolutions, maps) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))):
+        for place in range(convolutions):
+            last = (block, place) == (4, 2)
+            x = _convolution(x, maps // divisor, name="last_conv" if last else None)
+        x = layers.MaxPooling2D()(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, layers.Dense(1, name="logit")(x), name="vgg16_normalised")
+
+
+def on_backbone(
+    application: Callable, scaling: keras.layers.Layer, side: int, head: Iterable[keras.layers.Layer], weights: str
+) -> keras.Model:
+    """A network of keras.applications under a new head, which ends in the logit.
+
+    application: such as keras.applications.MobileNetV2. scaling: from 0..255 to what its weights expect. head: layers
+    between the last feature map and the logit. weights: "none", "imagenet" (downloaded once by Keras), a file of the
+    backbone's weights, or a .keras file of a network on the same backbone.
+    The heatmap layer is one of the application's. Raises RecipeError when the weights cannot be had.
     """
     inputs = keras.Input((side, side, 3), name="radiograph")
     backbone = application(include_top=False, weights=None, input_tensor=scaling(inputs))
     if weights != "none":
         backbone.set_weights(_weights_of(application, side, weights))
-    x = layers.GlobalAveragePooling2D()(backbone.output)
-    if neurons:
-        x = layers.Dense(neurons, activation="relu")(x)
-    x = layers.Dropout(dropout)(x)
+    x = backbone.output
+    for layer in head:
+        x = layer(x)
     return keras.Model(inputs, layers.Dense(1, name="logit")(x))
+
+
+def imagenet_mean() -> keras.layers.Layer:
+    """ImageNet's mean colour taken off, as VGG16's and ResNet50's weights expect (blue first; a gray film's channels
+    are equal, so that only the means have an order)."""
+    return layers.Normalization(mean=[103.939, 116.779, 123.68], variance=[1.0, 1.0, 1.0])
 
 
 def _weights_of(application: Callable, side: int, weights: str) -> list:
     try:
+        if weights.endswith(".keras"):
+            return _backbone_weights(application, side, weights)
         return application(include_top=False, weights=weights, input_shape=(side, side, 3)).get_weights()
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise RecipeError(
@@ -117,3 +145,16 @@ def _weights_of(application: Callable, side: int, weights: str) -> list:
             "online once, so that Keras can download them; name a file that you have with --weights FILE; or train "
             "from scratch with --weights none, which reaches less."
         ) from error
+
+
+def _backbone_weights(application: Callable, side: int, path: str) -> list:
+    """Those of a whole network's weights that are its backbone's: the first ones, because the head comes last. A
+    backbone without batch normalisation can be taken from a network that has it."""
+    backbone = application(include_top=False, weights=None, input_shape=(side, side, 3))
+    shapes = [tuple(weight.shape) for weight in backbone.weights]
+    network = keras.models.load_model(path, compile=False)
+    for source in (network, folded(network)):
+        found = source.get_weights()[: len(shapes)]
+        if [weight.shape for weight in found] == shapes:
+            return found
+    raise ValueError("a network on another backbone")

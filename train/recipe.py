@@ -73,19 +73,25 @@ class Stage:
     """A run of epochs under one optimiser: AdamW, the rate warming up to learning_rate, then a cosine down to zero.
 
     warmup: share of the stage's steps spent warming up.
+    decay: False keeps the rate where it is after warming up, in place of the cosine.
     trainable: "all" layers; "head", those after the heatmap layer, on features that are computed once and so without
-        augmentation; or how many of the network's last layers.
+        augmentation; "batch normalisation", the head and, before it, the batch-normalisation layers alone; or how many
+        of the network's last layers.
     steps: batches per epoch; 0 for as many as the training images fill.
     patience: stop after this many epochs in a row without a lower validation loss; 0 to run all epochs.
+    stop_below: stop once the validation loss was below this in `patience` epochs in a row, and for no other reason;
+        0 for the plain patience.
     """
 
     name: str
     epochs: int
     learning_rate: float
     warmup: float = 0.1
+    decay: bool = True
     trainable: str | int = "all"
     steps: int = 0
     patience: int = 0
+    stop_below: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,8 @@ class Recipe:
         "random25" beside the official test split, because a published protocol did so.
     validation_share: share of the images, whole patients, kept out of training for temperature and threshold.
     balanced: draw normals and pneumonias equally often; otherwise each image once per epoch.
+    weighted_loss: an image of the rarer class weighs more, so that both classes weigh the same in sum.
+    teacher: id of an export whose answers the network learns beside the labels (train/teacher.py); "" for none.
     ema_momentum: the exported weights are an exponential moving average over steps with this momentum; 0 for none.
     target_sensitivity: the operating point is the highest threshold with at least this sensitivity on validation.
     mantissa_bits: how many of float32's 23 bits the exported weights keep.
@@ -121,6 +129,8 @@ class Recipe:
     validation_share: float = 0.15
     batch_size: int = 32
     balanced: bool = False
+    weighted_loss: bool = False
+    teacher: str = ""
     augmentation: Augmentation = Augmentation()
     weight_decay: float = 0.0
     label_smoothing: float = 0.0

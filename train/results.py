@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cases.settings import PROJECT_ROOT
+from model_zoo.published import published_part
 from model_zoo.registry import Export
 from train.recipe import Recipe
 
@@ -39,25 +40,28 @@ def models_table(exports: dict[str, Export]) -> str:
             size = f"{export.card.weights.bytes / 1e6:.1f} MB"
             rows.append([f"`{model_id}`", *rates, f"{summary['ece']:.3f}", export.card.weights.started_from, size])
     header = ["model", "AUROC", "accuracy", "sensitivity", "specificity", "ECE", "started from", "weights"]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def compared_table(recipes: Iterable[Recipe], exports: dict[str, Export]) -> str:
-    """Markdown: one row per published figure, with ours on the same kind of images."""
+    """Markdown: one row per published figure, with ours on the same kind of images.
+
+    Raises ProtocolError for a protocol that we do not have.
+    """
     rows = []
     for recipe in recipes:
         if recipe.reference is None:
             continue
-        for metric, claim in recipe.reference.claims.items():
-            ours, verdict = "not trained yet", ""
+        for name, claim in recipe.reference.claims.items():
+            part, metric = published_part(name, recipe.reference.protocol)
+            ours, verdict = "no export yet", ""
             if export := exports.get(recipe.id):
-                part = "random25" if recipe.random_test_share else "test"
                 summary = export.card.metrics[f"{recipe.collection}-{part}"]
                 ours = _rate(summary, metric)
                 verdict = "beaten" if summary[metric][0] > claim else "met" if summary[metric][0] == claim else "missed"
-            words = (recipe.reference.title, recipe.reference.protocol, metric.replace("_", " "), f"{claim:.3f}")
+            words = (recipe.reference.title, recipe.reference.protocol, name.replace("_", " "), f"{claim:.3f}")
             rows.append([f"`{recipe.id}`", *words, ours, verdict])
-    return _table(["recipe", "follows", "protocol", "figure", "published", "ours", ""], rows)
+    return table(["recipe", "follows", "protocol", "figure", "published", "ours", ""], rows)
 
 
 def write_results(recipes: Iterable[Recipe], exports: dict[str, Export], path: Path = RESULTS) -> str:
@@ -71,6 +75,7 @@ def _rate(summary: dict, name: str) -> str:
     return "{:.3f} ({:.3f} to {:.3f})".format(*summary[name])
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)

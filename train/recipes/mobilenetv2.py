@@ -21,7 +21,12 @@ from train.recipe import HARD_AUGMENTATION, KERMANY_LIMITS, Recipe, Stage
 
 def build(side: int, neurons: int, alpha: float = 1.0, weights: str = "none") -> keras.Model:
     scaling = keras.layers.Rescaling(1 / 127.5, offset=-1)
-    return on_backbone(partial(keras.applications.MobileNetV2, alpha=alpha), scaling, side, neurons, 0.3, weights)
+    head = [
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(neurons, activation="relu"),
+        keras.layers.Dropout(0.3),
+    ]
+    return on_backbone(partial(keras.applications.MobileNetV2, alpha=alpha), scaling, side, head, weights)
 
 
 def recipe(quick: bool = False) -> Recipe:
