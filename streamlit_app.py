@@ -12,10 +12,13 @@ page = st.navigation(
         ],
         "Explore": [
             st.Page("views/explore/diagnose.py", title="Read an X-ray", icon=":material/radiology:"),
+            st.Page("views/explore/folder.py", title="Your own folder", icon=":material/folder_open:"),
         ],
         "Evidence": [
             st.Page("views/evidence/performance.py", title="Performance", icon=":material/monitoring:"),
+            st.Page("views/evidence/compare.py", title="Compare models", icon=":material/leaderboard:"),
             st.Page("views/evidence/errors.py", title="Errors", icon=":material/rule:"),
+            st.Page("views/evidence/training.py", title="Training", icon=":material/show_chart:"),
         ],
     }
 )

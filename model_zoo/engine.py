@@ -69,6 +69,9 @@ class Engine:
         images = tf.TensorSpec((None, card.side, card.side, card.channels), tf.float32)
         self._explain = tf.function(self._explain_batch, input_signature=[images])
         self._logits = tf.function(lambda x: inference(x, training=False), input_signature=[images])
+        self._means = tf.function(
+            lambda x: tf.reduce_mean(self._features(x, training=False), axis=(1, 2)), input_signature=[images]
+        )
 
     def input(self, pixels: np.ndarray) -> np.ndarray:
         """One radiograph's pixels, uint8 (height, width), as this model's input: uint8 (side, side, channels)."""
@@ -87,16 +90,24 @@ class Engine:
         """Logits (n,) of a batch, without maps: the bare forward pass."""
         return self._logits(np.asarray(images, np.float32)).numpy()[:, 0]
 
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """The mean of each feature map at the heatmap layer, float32 (n, maps), of a batch as explain() takes it."""
+        return self._means(np.asarray(images, np.float32)).numpy()
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities (n,), 0..1, of a batch (n, side, side, channels), 0..255, without maps."""
+        return self._calibrated(self.logits(images))
+
     def probabilities(self, pixels: Iterable[np.ndarray], batch_size: int = 32) -> Iterator[float]:
         """Probabilities of a stream of radiographs, in order; no more than a batch is held in memory."""
         batch: list[np.ndarray] = []
         for image in pixels:
             batch.append(self.input(image))
             if len(batch) == batch_size:
-                yield from self._calibrated(self.logits(np.stack(batch))).tolist()
+                yield from self.scores(np.stack(batch)).tolist()
                 batch.clear()
         if batch:
-            yield from self._calibrated(self.logits(np.stack(batch))).tolist()
+            yield from self.scores(np.stack(batch)).tolist()
 
     def _calibrated(self, logits: np.ndarray) -> np.ndarray:
         return calibrated(logits, self.export.card.temperature)

@@ -9,11 +9,13 @@ A file `<collection>-<part>.csv` in an export's predictions/ folder has one row 
     probability  for pneumonia, 0..1, after temperature
 """
 
-import csv
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from model_zoo.tables import read_table
 
 COLUMNS = ("image_id", "patient_id", "label", "subtype", "probability")
 
@@ -27,21 +29,45 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
     Raises PredictionsError for a file that is missing, truncated or edited into something else.
     """
-    header, records, lines = _read_table(path)
-    if missing := [column for column in COLUMNS if column not in header]:
-        raise PredictionsError(
-            f"{path}, line 1: expected the columns {', '.join(COLUMNS)}. Received: {', '.join(header)}, "
-            f"without {', '.join(missing)}."
-        )
-    if not records:
-        raise PredictionsError(f"{path}: expected at least one row. Received: none.")
+    rows, _ = _checked_rows(path, labels={"0": 0, "1": 1})
+    return rows.astype({"label": int})
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """The rows of a file that model_zoo.batch may still be writing: as read_predictions(), but there may be none yet,
+    label is an Int64 that may be missing, and a last line without an end is left out."""
+    rows, _ = _checked_rows(path, labels={"0": 0, "1": 1, "": None}, growing=True)
+    return rows
+
+
+def unknown_images(path: Path, known: Collection[str]) -> PredictionsError | None:
+    """An error that names the first row whose image is not among the known ones, None when there is no such row.
+
+    It is returned and not raised, because the rows can be used: a copy of a collection may lack images.
+    Raises PredictionsError as read_predictions().
+    """
+    rows, lines = _checked_rows(path, labels={"0": 0, "1": 1})
+    unknown = np.flatnonzero(~rows["image_id"].isin(known))
+    if not len(unknown):
+        return None
+    others = f" {len(unknown) - 1:,} more rows are like it." if len(unknown) > 1 else ""
+    return PredictionsError(
+        f"{path}, line {lines[unknown[0]]}, column image_id: expected an image of the collection on this machine. "
+        f"Received: {rows['image_id'].iloc[unknown[0]]!r}.{others}"
+    )
+
+
+def _checked_rows(path: Path, labels: dict[str, int | None], growing: bool = False) -> tuple[pd.DataFrame, list[int]]:
+    """(rows, the line of each). labels: what may stand in the column label, and what it means. growing: as in
+    tables.read_table()."""
+    header, records, lines = read_table(path, "prediction rows", COLUMNS, PredictionsError, growing)
     rows = pd.DataFrame(records, columns=header, dtype=str)[list(COLUMNS)]
     probability = pd.to_numeric(rows["probability"], errors="coerce")
     checks = (
         ("image_id", rows["image_id"] != "", "the image's path in its collection"),
         ("image_id", ~rows["image_id"].duplicated(), "an image that no earlier row has"),
         ("patient_id", rows["patient_id"] != "", "a patient"),
-        ("label", rows["label"].isin(["0", "1"]), "0 or 1"),
+        ("label", rows["label"].isin(labels), " or ".join(label or "nothing" for label in labels)),
         ("probability", probability.between(0, 1), "a number from 0 to 1"),
     )
     for column, holds, expected in checks:
@@ -51,7 +77,8 @@ def read_predictions(path: Path) -> pd.DataFrame:
                 f"{path}, line {lines[first]}, column {column}: expected {expected}. "
                 f"Received: {rows[column].iloc[first]!r}."
             )
-    return rows.assign(label=rows["label"].astype(int), probability=probability)
+    rows = rows.assign(label=rows["label"].map(labels).astype("Int64"), probability=probability.astype(float))
+    return rows, lines
 
 
 def write_predictions(rows: pd.DataFrame, path: Path) -> None:
@@ -59,32 +86,3 @@ def write_predictions(rows: pd.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = rows[list(COLUMNS)].assign(probability=np.round(rows["probability"].astype(float), 6))
     rows.to_csv(path, index=False, lineterminator="\n")
-
-
-def _read_table(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
-    """(header, records, the line on which each record ends).
-
-    pandas' own reader skips blank lines and takes surplus values for an index without a word.
-    """
-    records, lines = [], []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            for record in reader:
-                if len(record) != len(header):
-                    raise PredictionsError(
-                        f"{path}, line {reader.line_num}: expected {len(header)} values, one per column. "
-                        f"Received: {len(record)}, {','.join(record)!r}."
-                    )
-                records.append(record)
-                lines.append(reader.line_num)
-    except FileNotFoundError:
-        raise PredictionsError(f"{path}: expected prediction rows. Received: no such file.") from None
-    except csv.Error as error:
-        raise PredictionsError(
-            f"{path}, line {reader.line_num}: expected comma-separated text. Received: {error}."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise PredictionsError(f"{path}: expected UTF-8 text. Received: {error}.") from None
-    return header, records, lines

@@ -5,6 +5,7 @@ bring them; its first full-size JPEG and its first DICOM image are then uploaded
 """
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from views.shared.frame import NOTICE
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = os.environ.get("LUNGLENS_CHROMIUM")
-PAGES = ("", "diagnose", "performance", "errors")
+PAGES = ("", "diagnose", "folder", "performance", "compare", "errors", "training")
 PATIENCE = 120_000
 
 pytestmark = [
@@ -188,6 +189,24 @@ def test_back_returns_to_the_image_before(page, address):
     page.get_by_text("Case 4 of 200").wait_for()
 
 
+def settled(page) -> None:
+    """The page is complete: what is clicked before may be gone when the click arrives."""
+    page.locator("[data-test-script-state='notRunning']").wait_for()
+
+
+def opened_case(page) -> None:
+    settled(page)
+    page.locator("[class*='st-key-errors-card-0'] .stButton button").click()
+    page.get_by_text("The truth:").wait_for()
+    page.wait_for_function("() => document.querySelector('.st-key-overlay img')?.naturalWidth > 0")
+
+
+def counted(page) -> int:
+    """How many images the chosen cell of the confusion matrix has, by its label."""
+    label = page.get_by_role("radio", name="False negatives").inner_text()
+    return int(re.search(r"\((\d+)\)", label)[1])
+
+
 def test_a_cell_of_the_confusion_matrix_opens_its_images_and_one_of_them_its_heatmap(page, address):
     page.goto(f"{address}/performance?model=cnn11&set=phantom-test")
     cell = page.locator(".st-key-performance-cell svg text", has_text="false negatives")
@@ -196,9 +215,64 @@ def test_a_cell_of_the_confusion_matrix_opens_its_images_and_one_of_them_its_hea
     cell.click()
     page.wait_for_url("**/errors?*outcome=false*negative*")
     page.get_by_text("Pneumonias that the model calls normal").wait_for()
-    page.locator("[class*='st-key-errors-card-0'] .stButton button").click()
-    page.get_by_text("The truth:").wait_for()
-    page.wait_for_function("() => document.querySelector('.st-key-overlay img')?.naturalWidth > 0")
+    opened_case(page)
     page.go_back()
     page.go_back()
     page.get_by_role("heading", name="Performance").wait_for()
+
+
+def test_the_slider_s_threshold_goes_with_the_click_and_a_reload_shows_the_same(page, address):
+    page.goto(f"{address}/performance?model=cnn11&set=phantom-test")
+    cell = page.locator(".st-key-performance-cell svg text", has_text="false negatives")
+    cell.wait_for()
+    settled(page)
+    page.locator(".st-key-threshold input[type=range]").focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    page.get_by_text("was picked by hand").wait_for()
+    page.wait_for_url("**threshold=*")
+    moved = re.search(r"threshold=([\d.]+)", page.url)[1]
+    settled(page)
+    page.wait_for_timeout(1000)  # Vega listens a moment after it has drawn
+    cell.click()
+    page.wait_for_url(f"**/errors?*threshold={moved}*")
+    page.get_by_text("a threshold chosen by hand").wait_for()
+    opened_case(page)
+    image = page.get_by_text("Image test/").inner_text()
+    page.reload()
+    page.get_by_text(image).wait_for()
+    assert f"threshold={moved}" in page.url
+    page.wait_for_function("() => document.querySelector('.st-key-overlay img')?.naturalWidth > 0")
+
+
+def test_a_moved_threshold_a_filter_and_an_image_are_in_the_link_that_is_shared(page, address, browser):
+    page.goto(f"{address}/errors?model=cnn11&set=phantom-test&outcome=false%20negative")
+    page.get_by_text("the model's operating point").wait_for()
+    before = counted(page)
+    page.goto(f"{address}/errors?model=cnn11&set=phantom-test&outcome=false%20negative&threshold=0.9")
+    page.get_by_text("a threshold chosen by hand").wait_for()
+    assert counted(page) > before
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("radio", name="lobar").click()
+    page.get_by_text("remain: lobar").wait_for()
+    page.keyboard.press("Escape")
+    opened_case(page)
+    place = page.get_by_text(re.compile(r"False negative \d+ of \d+"))
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("False negative 2 of").wait_for()
+    settled(page)
+    seen, image = place.inner_text(), page.get_by_text("Image test/").inner_text()
+    note = page.get_by_role("textbox", name="Note")
+    note.fill("a cursor moves in here")
+    note.press("ArrowLeft")
+    assert place.inner_text() == seen
+    page.get_by_role("button", name="Share").click()
+    link = page.locator("[data-testid='stCode']").inner_text().strip()
+    with visitor(browser) as friend:
+        friend.goto(link)
+        friend.get_by_text(seen).wait_for()
+        friend.get_by_text(image).wait_for()
+        friend.get_by_text("a threshold chosen by hand").wait_for()
+        friend.wait_for_function("() => document.querySelector('.st-key-overlay img')?.naturalWidth > 0")
+        friend.reload()
+        friend.get_by_text(seen).wait_for()

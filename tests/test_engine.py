@@ -41,9 +41,8 @@ def test_maps_agree_with_tf_keras_vis(engine, noise_images, direction):
     assert np.abs(received - expected).max() <= 1e-5 * max(expected.max(), 1e-3)
 
 
-@pytest.mark.parametrize("direction", ["pneumonia", "normal"])
 @pytest.mark.parametrize("model_id", sorted(scan()[0]))
-def test_every_export_agrees_with_tf_keras_vis(model_id, direction):
+def test_every_export_agrees_with_tf_keras_vis(model_id):
     from cases.collections import open_collection
     from model_zoo.engine import Engine
 
@@ -51,12 +50,14 @@ def test_every_export_agrees_with_tf_keras_vis(model_id, direction):
     phantoms = open_collection("phantom")
     chosen = phantoms.entries("test")[:8]
     images = np.stack([engine.input(phantoms.load(entry.id).pixels) for entry in chosen])
-    expected = np.asarray(reference_gradcam(engine, images, direction))
-    received = np.stack([explanation.evidence(direction) for explanation in engine.explain(images)])
+    explanations = engine.explain(images)
     np.testing.assert_allclose(engine.logits(images), engine.model.predict(images, verbose=0)[:, 0], atol=1e-3)
-    assert expected.max() > 0
-    assert np.corrcoef(expected.ravel(), received.ravel())[0, 1] >= 0.999
-    assert np.abs(expected - received).max() <= 0.01 * expected.max()
+    for direction in ("pneumonia", "normal"):
+        expected = np.asarray(reference_gradcam(engine, images, direction))
+        received = np.stack([explanation.evidence(direction) for explanation in explanations])
+        assert expected.max() > 0
+        assert np.corrcoef(expected.ravel(), received.ravel())[0, 1] >= 0.999
+        assert np.abs(expected - received).max() <= 0.01 * expected.max()
 
 
 def test_one_pass_gives_the_model_s_own_logit_and_the_calibrated_probability(engine, noise_images):

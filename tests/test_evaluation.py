@@ -9,9 +9,12 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import (
     accuracy_score,
+    average_precision_score,
     balanced_accuracy_score,
     brier_score_loss,
+    f1_score,
     log_loss,
+    precision_recall_curve,
     precision_score,
     recall_score,
     roc_auc_score,
@@ -61,8 +64,11 @@ def test_rates_by_hand():
             "ppv": 3 / 5,
             "npv": 4 / 5,
             "macro_recall": (3 / 4 + 4 / 6) / 2,
+            "f1": 2 * (3 / 5) * (3 / 4) / (3 / 5 + 3 / 4),
             # Of 24 pairs: 0.4 beats three and ties with one, 0.6 and 0.7 beat five each, 0.9 beats six.
             "auroc": (3.5 + 5 + 5 + 6) / 24,
+            # The precision down to 0.9, 0.7, 0.6 and, with one of the two tied, 0.4: a quarter of the positives each.
+            "average_precision": (1 + 2 / 3 + 3 / 4 + 4 / 7) / 4,
             # Every image has a bin of its own but the two of 0.4, whose gaps of 0.4 and -0.6 leave 0.2.
             "ece": (0.1 + 0.2 + 0.3 + 0.5 + 0.8 + 0.2 + 0.4 + 0.3 + 0.1) / 10,
             "brier": (0.01 + 0.04 + 0.09 + 0.16 + 0.25 + 0.64 + 0.36 + 0.16 + 0.09 + 0.01) / 10,
@@ -83,6 +89,8 @@ def test_rates_equal_scikit_learn(threshold):
             "ppv": precision_score(truth, called),
             "npv": precision_score(truth, called, pos_label=0),
             "macro_recall": balanced_accuracy_score(truth, called),
+            "f1": f1_score(truth, called),
+            "average_precision": average_precision_score(truth, rows["probability"]),
             "auroc": roc_auc_score(truth, rows["probability"]),
             "ece": evaluation.expected_calibration_error(rows),
             "brier": brier_score_loss(truth, rows["probability"]),
@@ -90,13 +98,18 @@ def test_rates_equal_scikit_learn(threshold):
     )
 
 
-def test_weighted_auroc_with_ties_equals_scikit_learn():
+def test_areas_under_weighted_curves_with_ties_equal_scikit_learn():
     rng = np.random.default_rng(0)
     label = rng.random(120) < 0.4
-    score = np.unique(rng.integers(0, 9, 120), return_inverse=True)[1]
+    rows = rows_of(label, rng.integers(0, 9, 120) / 9)
     weights = rng.multinomial(120, np.full(120, 1 / 120), size=20)
-    expected = [roc_auc_score(label, score, sample_weight=weight) for weight in weights]
-    np.testing.assert_allclose(evaluation._weighted_auroc(score, label, weights), expected, rtol=1e-12)
+    positives, negatives = (part @ weights.T for part in evaluation._by_score(rows, np.arange(120)))
+    for received, score in (
+        (evaluation._auroc(positives, negatives), roc_auc_score),
+        (evaluation._average_precision(positives, negatives), average_precision_score),
+    ):
+        expected = [score(label, rows["probability"], sample_weight=weight) for weight in weights]
+        np.testing.assert_allclose(received, expected, rtol=1e-12)
 
 
 def test_rates_without_a_denominator_are_nan_and_do_not_warn():
@@ -117,19 +130,6 @@ def test_outcomes_are_the_cells_of_the_confusion_matrix():
     counts = evaluation.outcome(HAND, 0.5).value_counts()
     assert [counts[name] for name in evaluation.OUTCOMES] == [4, 2, 1, 3]
     assert evaluation.outcome(HAND, 0.5).tolist()[4:7] == ["false positive", "false positive", "false negative"]
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("false positive", [0.8, 0.5]),
-        ("false negative", [0.4]),
-        ("true positive", [0.6, 0.7, 0.9]),
-        ("true negative", [0.4, 0.3, 0.2, 0.1]),
-    ],
-)
-def test_least_believed_truth_comes_first(name, expected):
-    assert evaluation.least_believed(HAND, 0.5, name)["probability"].tolist() == expected
 
 
 def test_same_rows_give_the_same_interval():
@@ -294,3 +294,44 @@ def test_observed_share_counts_all_ties_so_that_the_order_of_rows_does_not_matte
     for order in (rows, rows.iloc[::-1]):
         share = evaluation.observed_share(order, 1.0, neighbours=10)
         assert (share.images, share.share) == (40, 0.75)
+
+
+def test_precision_recall_equals_scikit_learn_and_passes_through_every_operating_point():
+    rows = drawn_rows(4, patients=60, images_each=1).round({"probability": 2})
+    points = evaluation.precision_recall(rows)
+    precision, recall, thresholds = precision_recall_curve(rows["label"], rows["probability"], drop_intermediate=True)
+    assert points["ppv"].tolist() == precision[::-1].tolist()
+    assert points["sensitivity"].tolist() == recall[::-1].tolist()
+    assert points["threshold"].tolist() == [math.inf, *thresholds[::-1]]
+    for point in points.iloc[1:].itertuples():
+        figures = evaluation.estimates(rows, point.threshold, resamples=1)
+        assert (point.sensitivity, point.ppv) == pytest.approx((figures["sensitivity"].value, figures["ppv"].value))
+
+
+def test_precision_recall_band_equals_a_plain_bootstrap_with_scikit_learn():
+    rows = drawn_rows(6, patients=80, images_each=2).round({"probability": 1})
+    patients, patient = np.unique(rows["patient_id"], return_inverse=True)
+    draws = np.random.default_rng(3).multinomial(len(patients), np.full(len(patients), 1 / len(patients)), size=60)
+    grid, curves = np.linspace(0.01, 1, 100), []
+    for drawn in draws:
+        precision, recall, _ = precision_recall_curve(rows["label"], rows["probability"], sample_weight=drawn[patient])
+        curves.append([precision[np.flatnonzero(recall >= share - 1e-12)[-1]] for share in grid])
+    band = evaluation.precision_recall_band(rows, resamples=60, seed=3)
+    np.testing.assert_allclose(band[["low", "high"]].T, np.percentile(curves, [2.5, 97.5], axis=0), atol=1e-9)
+    assert evaluation.precision_recall_band(rows_of([0, 0], [0.2, 0.9]), resamples=5)["low"].isna().all()
+
+
+def test_a_thinned_curve_keeps_its_ends_and_its_shape():
+    points = evaluation.roc(drawn_rows(1, patients=20_000, images_each=1))
+    thin = evaluation.thinned(points, "specificity", "sensitivity", most=200)
+    assert len(points) > 1000 > 200 >= len(thin)
+    assert thin.iloc[[0, -1]].equals(points.iloc[[0, -1]])
+    axes = ["specificity", "sensitivity"]
+    away = np.abs(points[axes].to_numpy()[:, np.newaxis] - thin[axes].to_numpy()).sum(axis=2).min(axis=1)
+    assert away.max() <= 2 / 198
+    assert evaluation.thinned(thin, "specificity", "sensitivity") is thin
+
+
+def test_auroc_interval_is_that_of_estimates():
+    rows = drawn_rows(9, patients=50, images_each=2)
+    assert evaluation.auroc_interval(rows, resamples=200) == evaluation.estimates(rows, 0.5, resamples=200)["auroc"]

@@ -13,11 +13,10 @@ from conftest import make_card
 from streamlit.testing.v1 import AppTest
 
 from cases.collections import open_collection
-from cases.collections.phantom import PhantomCollection
 from model_zoo import evaluation
 from model_zoo.card import Data, Reference, write_card
 from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
-from views.shared import cache, figures, words
+from views.shared import cache
 
 ROOT = Path(__file__).resolve().parent.parent
 PERFORMANCE, ERRORS = "views/evidence/performance.py", "views/evidence/errors.py"
@@ -117,17 +116,20 @@ def test_figures_are_those_of_evaluation(root, model_id, name):
         ("ppv", "Positive predictive value"),
         ("npv", "Negative predictive value"),
         ("macro_recall", "Macro recall"),
+        ("f1", "F1"),
         ("auroc", "AUROC"),
+        ("average_precision", "Average precision"),
         ("ece", "Calibration error (ECE)"),
         ("brier", "Brier score"),
     ):
         estimate = expected[figure]
         assert shown[title] == (f"{estimate.value:.3f}", f"95%: {estimate.low:.3f} to {estimate.high:.3f}")
-    assert len(shown) == 9
+    # And the two predictive values at a prevalence.
+    assert len(shown) == 13
     cells = evaluation.confusion(rows, THRESHOLD)
     assert f"missed **{cells.false_negatives} of {rows['label'].sum()}**" in text(app)
     assert f"**{cells.false_positives} false alarms**" in text(app)
-    assert len(charts(app)) == 2
+    assert len(charts(app)) == 5
 
 
 def test_test_split_comes_first_and_the_card_is_told(root):
@@ -194,13 +196,6 @@ def test_an_address_that_names_nothing_is_said(root, page):
     assert [box.value for box in app.selectbox] == ["alpha", "chest_xray-test"]
 
 
-def test_arriving_writes_no_address_and_a_choice_writes_all_of_the_view(root):
-    app = visit(ERRORS)
-    assert app.query_params == {}
-    healthy(app.pills(key="address.outcome").set_value("false negative").run())
-    assert app.query_params == {"model": "alpha", "set": "chest_xray-test", "outcome": "false negative"}
-
-
 @pytest.mark.parametrize("by_link", [False, True])
 def test_the_model_and_the_images_follow_to_the_next_page_and_the_outcome_does_not(root, by_link):
     if by_link:
@@ -226,134 +221,6 @@ def test_the_address_wins_over_what_was_chosen_before(root):
     assert [box.value for box in app.selectbox] == ["alpha", "phantom-test"]
 
 
-def test_errors_without_the_images_are_listed_and_phantoms_offered(root):
-    app = visit(ERRORS, model="alpha", set="chest_xray-test", outcome="false negative")
-    expected = evaluation.least_believed(rows_in(root, "alpha", "chest_xray-test"), THRESHOLD, "false negative")
-    assert "LUNGLENS_DATA" in text(app)
-    listed = app.dataframe[0].value
-    assert listed["image_id"].tolist() == expected["image_id"].tolist()
-    assert {"image_id", "patient_id", "subtype", "probability"} == set(listed.columns)
-    assert listed["probability"].tolist() == [words.probability(value) for value in expected["probability"]]
-    press(app, "Look at phantoms instead (synthetic)")
-    assert app.selectbox[1].value == "phantom-test"
-    assert cards(app)
-
-
-@pytest.mark.parametrize("outcome", evaluation.OUTCOMES)
-def test_gallery_shows_the_least_believed_truth_first_in_pages(root, outcome):
-    expected = evaluation.least_believed(rows_in(root, "alpha", "phantom-test"), THRESHOLD, outcome)
-    app = visit(ERRORS, model="alpha", set="phantom-test", outcome=outcome)
-    assert cards(app) == expected["image_id"].tolist()[:24]
-    first = next(button for button in app.button if button.key == f"errors-{expected['image_id'].iloc[0]}")
-    assert f"{expected['probability'].iloc[0]:.3f}" in first.label
-    if len(expected) > 24:
-        second = visit(ERRORS, model="alpha", set="phantom-test", outcome=outcome, page="2")
-        assert cards(second) == expected["image_id"].tolist()[24:48]
-
-
-def test_another_outcome_starts_at_its_first_page(root):
-    app = visit(ERRORS, model="alpha", set="phantom-test", outcome="true positive", page="2")
-    expected = evaluation.least_believed(rows_in(root, "alpha", "phantom-test"), THRESHOLD, "true negative")
-    healthy(app.pills(key="address.outcome").set_value("true negative").run())
-    assert cards(app) == expected["image_id"].tolist()[:24]
-    assert "page" not in app.query_params
-
-
-def test_the_first_kind_of_mistake_that_there_is_opens(root):
-    rows = rows_in(root, "alpha", "phantom-test")
-    rows.loc[rows["label"] == 0, "probability"] = 0.1
-    write_predictions(rows, root / "alpha/predictions/phantom-test.csv")
-    assert "Pneumonias that the model calls normal" in text(visit(ERRORS, set="phantom-test"))
-
-
-def test_no_errors_is_said(root):
-    rows = rows_in(root, "alpha", "phantom-test")
-    write_predictions(rows.assign(probability=rows["label"].astype(float)), root / "alpha/predictions/phantom-test.csv")
-    assert "There are no false positives" in text(visit(ERRORS, set="phantom-test"))
-
-
-def test_an_image_that_the_collection_lacks_leaves_the_others(root):
-    rows = rows_in(root, "alpha", "phantom-test")
-    stranger = pd.DataFrame([("test/9999-none", "x", 0, "", 0.9999)], columns=list(COLUMNS))
-    write_predictions(pd.concat([rows, stranger]), root / "alpha/predictions/phantom-test.csv")
-    app = visit(ERRORS, set="phantom-test")
-    assert cards(app)[0] == "test/9999-none"
-    assert "Not in this copy of the collection" in text(app)
-    assert "not in this machine's copy" in text(visit(ERRORS, set="phantom-test", image="test/9999-none"))
-    assert "no image nowhere" in text(visit(ERRORS, set="phantom-test", image="nowhere"))
-
-
-def test_rows_of_an_unknown_collection_are_listed(root):
-    folder = root / "alpha" / "predictions"
-    write_predictions(xray_rows(1), folder / "other-test.csv")
-    app = visit(ERRORS, model="alpha", set="other-test")
-    assert "knows no collection called other" in text(app)
-    assert len(app.dataframe[0].value)
-    image_id = app.dataframe[0].value["image_id"].iloc[0]
-    assert "knows no collection called other" in text(visit(ERRORS, model="alpha", set="other-test", image=image_id))
-
-
-@pytest.mark.parametrize("address", [{}, {"image": "test/0000-none"}])
-def test_a_fault_in_reading_is_not_taken_for_a_missing_image(root, monkeypatch, address):
-    asked = []
-
-    def fault(self, image_id):
-        asked.append(image_id)
-        raise KeyError(image_id)
-
-    for function in (cache.thumbnail, cache.radiograph):
-        function.clear()
-    monkeypatch.setattr(PhantomCollection, "load", fault)
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
-    app.switch_page(ERRORS)
-    app.query_params.update({"set": "phantom-test"} | address)
-    app.run()
-    assert len(asked) == len(app.exception) == 1
-    assert "copy of the collection" not in text(app)
-
-
-def test_a_case_opens_with_its_heatmap_and_its_address_reproduces_it(root, tiny_export):
-    tiny = root / "tiny"
-    shutil.copytree(tiny_export.folder, tiny)
-    write_predictions(phantom_rows(3), tiny / "predictions" / "phantom-test.csv")
-    expected = evaluation.least_believed(rows_in(root, "tiny", "phantom-test"), THRESHOLD, "false positive")["image_id"]
-    app = visit(ERRORS, model="tiny", set="phantom-test")
-    healthy(
-        next(button for button in app.button if button.key == f"errors-{expected[expected.index[0]]}").click().run()
-    )
-    assert f"False positive **1** of {len(expected)}" in text(app)
-    assert "synthetic" in text(app)
-    assert len(app.image) == 2
-    direction = app.segmented_control(key="errors.direction.false positive")
-    assert direction.value == "pneumonia"
-    healthy(direction.set_value("normal").run())
-    assert "for normal" in text(app)
-
-    press(app, "Next")
-    assert f"False positive **2** of {len(expected)}" in text(app)
-    assert app.segmented_control(key="errors.direction.false positive").value == "normal"
-    address = {name: value[0] if isinstance(value, list) else value for name, value in app.query_params.items()}
-    assert address["image"] == expected.iloc[1]
-    again = visit(ERRORS, **address)
-    assert f"False positive **2** of {len(expected)}" in text(again)
-    assert expected.iloc[1] in text(again)
-
-    press(app, "All cases")
-    assert cards(app)[:2] == expected.tolist()[:2]
-    assert "image" not in app.query_params
-
-    missed = evaluation.least_believed(rows_in(root, "tiny", "phantom-test"), THRESHOLD, "false negative")["image_id"]
-    app = visit(ERRORS, model="tiny", set="phantom-test", image=missed.iloc[0])
-    assert app.segmented_control(key="errors.direction.false negative").value == "normal"
-
-
-def test_a_model_file_that_is_missing_leaves_the_film(root):
-    rows = rows_in(root, "beta", "phantom-test")
-    app = visit(ERRORS, model="beta", set="phantom-test", image=rows["image_id"][0])
-    assert "no such file" in text(app)
-    assert len(app.image) == 1
-
-
 def test_stored_results_do_not_import_tensorflow(root):
     code = f"""
 import sys
@@ -370,29 +237,3 @@ print(sorted(name for name in ("tensorflow", "keras") if name in sys.modules))
 """
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert result.stdout.strip() == "[]", result.stderr
-
-
-def test_confusion_matrix_holds_the_counts_and_the_shares_of_each_row():
-    spec = figures.confusion_matrix(evaluation.Confusion(90, 10, 5, 195), "light").to_dict()
-    data = next(iter(spec["datasets"].values()))
-    assert [(row["name"], row["images"], row["share"]) for row in data] == [
-        ("true negatives", 90, "90.0% of normal"),
-        ("false positives", 10, "10.0% of normal"),
-        ("false negatives", 5, "2.5% of pneumonia"),
-        ("true positives", 195, "97.5% of pneumonia"),
-    ]
-    empty = figures.confusion_matrix(evaluation.Confusion(0, 0, 1, 1), "dark").to_dict()
-    assert [row["share"] for row in next(iter(empty["datasets"].values()))][:2] == ["", ""]
-
-
-def test_roc_chart_marks_the_operating_point_when_there_is_one():
-    rows = xray_rows(1)
-    points, band = evaluation.roc(rows), evaluation.roc_band(rows, resamples=20)
-
-    def tables(chart):
-        return list(chart.to_dict()["datasets"].values())
-
-    marked = tables(figures.roc_curve(points, band, 0.9, 0.8, "light"))
-    assert any(len(table) == 1 and table[0]["sensitivity"] == 0.9 for table in marked)
-    assert any(len(table) == len(points) for table in marked)
-    assert not any(len(table) == 1 for table in tables(figures.roc_curve(points, band, float("nan"), 0.8, "dark")))

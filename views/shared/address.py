@@ -5,10 +5,14 @@ all of the view, so that it can be shared; writing it on arrival would catch the
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
+from urllib.parse import quote, urlencode
 
 import streamlit as st
 
 from views.shared.words import plain
+
+T = TypeVar("T")
 
 # The parameters of the page being drawn, and what this visit chose last.
 _VIEW, _MEMORY = "address.view", "address.memory"
@@ -43,11 +47,35 @@ def recalled(memory: str | None) -> str | None:
     return st.session_state.get(_MEMORY, {}).get(memory)
 
 
-def addressed(name: str) -> str | None:
-    """The address's value of a parameter that has no default, as a part of the view."""
+def addressed(name: str, memory: str | None = None) -> str | None:
+    """The address's value of a parameter that has no default, as a part of the view. memory: as in chosen()."""
     value = st.query_params.get(name)
+    if value is None:
+        value = recalled(memory)
+    elif memory:
+        st.session_state.setdefault(_MEMORY, {})[memory] = value
     st.session_state[_VIEW][name] = value
     return value
+
+
+def parsed(name: str, parse: Callable[[str], T], expected: str) -> T | None:
+    """The address's value of a parameter as parse reads it; None where there is none.
+
+    A value that parse raises ValueError for is answered with a warning and left out of the view. expected: what should
+    stand there, in words.
+    """
+    value = addressed(name)
+    if value is None:
+        return None
+    try:
+        return parse(value)
+    except ValueError:
+        st.warning(
+            f"Expected {expected} as {name} in the address. Received: {plain(value[:80])}. It is left out.",
+            icon=":material/link_off:",
+        )
+        st.session_state[_VIEW][name] = None
+        return None
 
 
 def choose(**parameters: str | None) -> None:
@@ -80,7 +108,27 @@ def control(
     widget: st.selectbox or st.pills, called with label, options and settings. default, memory: as in
     chosen(). others: as in choose_from_widget().
     """
-    value, key = chosen(name, options, default, memory), f"address.{name}"
+    value = chosen(name, options, default, memory)
+    offer(widget, label, name, options, value, others, **settings)
+    return value
+
+
+def offer(
+    widget: Callable,
+    label: str,
+    name: str,
+    options: Sequence[str],
+    value: str,
+    others: Callable[[str], dict] | None = None,
+    **settings,
+) -> None:
+    """The widget of control() for a parameter whose value was chosen() before."""
+    key = f"address.{name}"
     st.session_state[key] = value
     widget(label, options, key=key, on_change=choose_from_widget, args=(name, key, others), **settings)
-    return value
+
+
+def link() -> str:
+    """The page's address with all of the view in it, as far as it was read by now."""
+    view = {name: value for name, value in st.session_state[_VIEW].items() if value is not None}
+    return f"{st.context.url or ''}?{urlencode(view, safe='/', quote_via=quote)}"

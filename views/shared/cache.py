@@ -6,6 +6,7 @@ TensorFlow is imported when the first model is asked for, not before.
 """
 
 import hashlib
+import time
 from pathlib import Path
 from threading import Lock
 
@@ -16,10 +17,18 @@ import streamlit as st
 
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
+from cases.collections.folder import FolderCollection, is_folder_id, remember, remembered
 from cases.radiograph import Radiograph
-from model_zoo import evaluation
-from model_zoo.predictions import read_predictions
+from model_zoo import batch, comparison, evaluation, neighbours
+from model_zoo.predictions import COLUMNS, PredictionsError, read_predictions, read_scores
+from model_zoo.predictions import unknown_images as find_unknown_images
 from model_zoo.registry import EXPORTS, Export, scan
+from model_zoo.subgroups import Subgroup
+from model_zoo.subgroups import subgroups as find_subgroups
+from model_zoo.sweep import Sweep
+from model_zoo.sweep import sweep as sweep_thresholds
+from views.shared import jobs
+from views.shared.visitor import may_read
 
 MAX_MODELS = 3
 
@@ -43,8 +52,7 @@ def _resident(model_id: str, sha256: str):
 
 def explain(export: Export, pixels: np.ndarray):
     """engine.Explanation of one radiograph. Raises ExportError for a model that cannot be loaded."""
-    digest = hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
-    return _explanation(export.id, export.card.weights.sha256, digest, pixels)
+    return _explanation(export.id, export.card.weights.sha256, _digest(pixels), pixels)
 
 
 @st.cache_data(max_entries=512, show_spinner="Asking the model…")
@@ -52,6 +60,60 @@ def _explanation(model_id: str, sha256: str, digest: str, _pixels: np.ndarray):
     engine, lock = _resident(model_id, sha256)
     with lock:
         return engine.explain(engine.input(_pixels)[np.newaxis])[0]
+
+
+def milliseconds(export: Export, passes: int = 20) -> float:
+    """Milliseconds for one image and its heatmap on this machine: the quickest of some passes, because whatever else
+    the machine does only slows a pass down.
+
+    Not cached: whoever asks wants it measured. Raises ExportError for a model that cannot be loaded.
+    """
+    engine, lock = _resident(export.id, export.card.weights.sha256)
+    image = engine.input(np.full((export.card.side, export.card.side), 128, np.uint8))[np.newaxis]
+    seconds = []
+    with lock:
+        # The first call builds the traced function.
+        engine.explain(image)
+        for _ in range(passes):
+            started = time.perf_counter()
+            engine.explain(image)
+            seconds.append(time.perf_counter() - started)
+    return 1000 * min(seconds)
+
+
+def film_features(export: Export, pixels: np.ndarray) -> np.ndarray:
+    """engine.features of one radiograph, float32 (maps,). Raises ExportError for a model that cannot be loaded."""
+    return _film_features(export.id, export.card.weights.sha256, _digest(pixels), pixels)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _film_features(model_id: str, sha256: str, digest: str, _pixels: np.ndarray) -> np.ndarray:
+    engine, lock = _resident(model_id, sha256)
+    with lock:
+        return engine.features(engine.input(_pixels)[np.newaxis])[0]
+
+
+def _digest(pixels: np.ndarray) -> str:
+    return hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def training_features(export: Export) -> neighbours.Features:
+    """What is stored of neighbours.gather for a model; empty before it ran."""
+    path = neighbours.features_path(export)
+    return _training_features(path, _modified(path))
+
+
+# Tens of megabytes each, and nobody changes them.
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _training_features(path: Path, modified: int) -> neighbours.Features:
+    return neighbours.read_features(path)
+
+
+def start_gathering(export: Export, entries: tuple[Entry, ...]) -> jobs.Job:
+    """neighbours.gather in the background, or the run that is at it. Raises ExportError, CollectionUnavailable."""
+    engine, lock = _resident(export.id, export.card.weights.sha256)
+    made, path = collection(export.card.data.collection), neighbours.features_path(export)
+    return jobs.start(path, lambda: neighbours.gather(made, entries, engine, lock, path))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -85,10 +147,18 @@ def _thumbnail(pixels: np.ndarray, side: int) -> bytes:
     return cv2.imencode(".jpg", cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA))[1].tobytes()
 
 
+def prediction_sets(export: Export) -> tuple[str, ...]:
+    """The export's stored sets, then the labelled folders that it scored on this machine and this visitor may see, by
+    their collection ids."""
+    return export.prediction_sets() + tuple(name for name in scored_folders() if _has_labels(export, name))
+
+
 def predictions(export: Export, name: str) -> pd.DataFrame:
-    """Rows of one prediction set. Raises PredictionsError, which names file, line and column."""
+    """Rows of one of prediction_sets(). Raises PredictionsError, which names file, line and column."""
+    if is_folder_id(name):
+        return scores(export, name).dropna(subset="label").astype({"label": int}).reset_index(drop=True)
     path = export.predictions_path(name)
-    return _predictions(path, path.stat().st_mtime_ns if path.exists() else 0)
+    return _predictions(path, _modified(path))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -96,11 +166,105 @@ def _predictions(path: Path, modified: int) -> pd.DataFrame:
     return read_predictions(path)
 
 
+def unknown_images(export: Export, name: str, collection_id: str) -> PredictionsError | None:
+    """predictions.unknown_images() of a stored set. Raises CollectionUnavailable and PredictionsError."""
+    path = export.predictions_path(name)
+    return _unknown_images(path, _modified(path), collection_id)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _unknown_images(path: Path, modified: int, collection_id: str) -> PredictionsError | None:
+    return find_unknown_images(path, image_ids(collection_id))
+
+
+def scored_folders() -> dict[str, Path]:
+    """The folders that were scored on this machine and that this visitor may see, by collection id."""
+    return {collection_id: root for collection_id, root in remembered().items() if may_read(root)}
+
+
+def scores(export: Export, collection_id: str) -> pd.DataFrame:
+    """What a model said of a folder so far (predictions.read_scores); no row before the first run. PredictionsError."""
+    path = batch.results_of(collection_id, export).scores
+    return _scores(path, _modified(path)) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+
+
+# Few, because a run that goes on makes a new one at each look.
+@st.cache_data(max_entries=8, show_spinner=False)
+def _scores(path: Path, modified: int) -> pd.DataFrame:
+    return read_scores(path)
+
+
+def _has_labels(export: Export, collection_id: str) -> bool:
+    path = batch.results_of(collection_id, export).scores
+    return path.exists() and _labels_in(path, _modified(path))
+
+
 @st.cache_data(max_entries=256, show_spinner=False)
+def _labels_in(path: Path, modified: int) -> bool:
+    try:
+        return bool(read_scores(path)["label"].notna().any())
+    except PredictionsError:
+        # Offered, so that choosing it tells what is wrong.
+        return True
+
+
+def _modified(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+@st.cache_resource(max_entries=8, ttl=60, show_spinner="Looking into the folder…")
+def folder(root: Path) -> FolderCollection:
+    """The images of a folder, listed anew each minute. Raises CollectionUnavailable."""
+    found = FolderCollection(root)
+    found.entries()
+    return found
+
+
+def start_scoring(root: Path, export: Export) -> jobs.Job:
+    """Score a folder in the background, or find the run that is at it. Raises ExportError, CollectionUnavailable."""
+    engine, lock = _resident(export.id, export.card.weights.sha256)
+    made = FolderCollection(root)
+    remember(root)
+    # What these know of the folder's images may be out of date.
+    for function in (folder, collection, entries, radiograph, thumbnail):
+        function.clear()
+    results = batch.results_of(made.id, export)
+    return jobs.start(results, lambda: batch.score(made, engine, lock, results))
+
+
+def _rows_digest(rows: pd.DataFrame) -> bytes:
+    """Of every row. Streamlit's own looks at a sample of large tables."""
+    return hashlib.sha256(pd.util.hash_pandas_object(rows).to_numpy().tobytes()).digest()
+
+
+@st.cache_data(max_entries=256, show_spinner=False, hash_funcs={pd.DataFrame: _rows_digest})
 def estimates(rows: pd.DataFrame, threshold: float) -> dict[str, evaluation.Estimate]:
     return evaluation.estimates(rows, threshold)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={pd.DataFrame: _rows_digest})
 def roc_band(rows: pd.DataFrame) -> pd.DataFrame:
     return evaluation.roc_band(rows)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def auroc_difference_by_patient(
+    first: np.ndarray, second: np.ndarray, positive: np.ndarray, patient_id: np.ndarray
+) -> evaluation.Estimate:
+    return comparison.auroc_difference_by_patient(first, second, positive, patient_id)
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={pd.DataFrame: _rows_digest})
+def precision_recall_band(rows: pd.DataFrame) -> pd.DataFrame:
+    return evaluation.precision_recall_band(rows)
+
+
+# A resource, because it holds 16 MB that nobody changes and copying them would cost more than a move of the threshold.
+@st.cache_resource(max_entries=4, show_spinner="Drawing patients anew…", hash_funcs={pd.DataFrame: _rows_digest})
+def sweep(rows: pd.DataFrame, thresholds: tuple[float, ...]) -> Sweep:
+    return sweep_thresholds(rows, thresholds)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={pd.DataFrame: _rows_digest})
+def subgroups(rows: pd.DataFrame, thresholds: tuple[float, ...]) -> list[Subgroup]:
+    return find_subgroups(rows, thresholds)

@@ -5,6 +5,8 @@ import streamlit as st
 
 from cases.collections import COLLECTIONS
 from cases.collections.base import CollectionUnavailable
+from cases.collections.folder import is_folder_id
+from cases.pixels import printable
 from model_zoo.predictions import PredictionsError
 from model_zoo.registry import Export
 from views.shared import address, cache
@@ -39,7 +41,7 @@ def choose() -> tuple[Export, str, pd.DataFrame]:
 
 def _choose_rows(export: Export) -> tuple[str, pd.DataFrame] | None:
     """A menu of the export's prediction sets: (name, rows), or None after saying why there are none."""
-    names = sorted(export.prediction_sets(), key=lambda name: _rank(name, export.card.data.collection))
+    names = sorted(cache.prediction_sets(export), key=lambda name: _rank(name, export.card.data.collection))
     if not names:
         st.info("This model has no stored predictions. `python -m train evaluate` writes them.", icon=":material/info:")
         return None
@@ -49,27 +51,45 @@ def _choose_rows(export: Export) -> tuple[str, pd.DataFrame] | None:
         "set",
         names,
         memory="set",
-        others=lambda _: {"page": None, "image": None},
+        others=lambda _: {"page": None, "image": None, "subtype": None},
         format_func=set_title,
         filter_mode=None,
     )
     try:
-        return name, cache.predictions(export, name)
+        rows = cache.predictions(export, name)
     except PredictionsError as error:
         st.error(
             f"These rows cannot be used. {export_problem(error)} Other models and other images still work.",
             icon=":material/broken_image:",
         )
         return None
+    if problem := _unknown_images(export, name):
+        st.warning(
+            f"Not all images of these rows are here. {export_problem(problem)} The figures count them all the same.",
+            icon=":material/warning:",
+        )
+    return name, rows
+
+
+def _unknown_images(export: Export, name: str) -> PredictionsError | None:
+    """What names the first row whose image this machine's copy of the collection lacks; None without such a copy.
+    Folders come and go, and remarks() tells of them."""
+    if is_folder_id(name) or missing_images(name):
+        return None
+    return cache.unknown_images(export, name, collection_of(name))
 
 
 def collection_of(name: str) -> str:
-    """The collection's id in a prediction set's name: "chest_xray" of "chest_xray-test"."""
-    return name.rpartition("-")[0]
+    """The collection's id in a prediction set's name: "chest_xray" of "chest_xray-test". A scored folder's set has the
+    collection's own id as its name."""
+    return name if is_folder_id(name) else name.rpartition("-")[0]
 
 
 def set_title(name: str) -> str:
     """ "chest_xray-test" as "Kermany chest X-rays (paediatric), test split"."""
+    if is_folder_id(name):
+        root = cache.scored_folders().get(name)
+        return f"Folder {printable(root.name, 40)}, scored here" if root else "A folder that was scored here"
     collection_id, _, part = name.rpartition("-")
     title = getattr(COLLECTIONS.get(collection_id), "title", collection_id)
     return f"{title}, {_PARTS.get(part, part)}"
@@ -78,7 +98,7 @@ def set_title(name: str) -> str:
 def missing_images(name: str) -> str | None:
     """Why the images of a prediction set cannot be shown, in Markdown, or None when their collection is here."""
     collection_id = collection_of(name)
-    if collection_id not in COLLECTIONS:
+    if collection_id not in COLLECTIONS and not is_folder_id(collection_id):
         return f"LungLens knows no collection called {plain(collection_id)}."
     try:
         cache.collection(collection_id)
@@ -94,6 +114,8 @@ def is_synthetic(name: str) -> bool:
 
 def remarks(name: str, export: Export) -> list[str]:
     """What a reader must know before believing figures from this set, one Markdown sentence each."""
+    if is_folder_id(name):
+        return _remarks_on_folder(name, export)
     found = []
     card, (collection_id, _, part) = export.card, name.rpartition("-")
     if is_synthetic(name):
@@ -110,6 +132,29 @@ def remarks(name: str, export: Export) -> list[str]:
     return found
 
 
+def _remarks_on_folder(name: str, export: Export) -> list[str]:
+    found = [
+        "These are images of a folder on this machine, from whatever hospital and of whatever age. The operating point "
+        f"was chosen on {set_title(export.card.threshold.chosen_on)}; elsewhere another one may be better, and the "
+        "probabilities may be too high or too low.",
+        "Who is on which image is not known, so each image counts as a patient of its own. Where several show one "
+        "person, the intervals are too narrow.",
+    ]
+    scored = cache.scores(export, name)
+    if unlabelled := int(scored["label"].isna().sum()):
+        found.append(
+            f"Scored images in no folder called normal or pneumonia: {unlabelled:,} of {len(scored):,}. Their label is "
+            "not known, and they are left out."
+        )
+    if missing_images(name) is None:
+        present = cache.image_ids(name)
+        if waiting := len(present - set(scored["image_id"])):
+            found.append(f"Images of the folder without a score: {waiting:,}, not yet, or because they cannot be read.")
+        if gone := len(set(scored["image_id"]) - present):
+            found.append(f"Scored images that are not in the folder any more: {gone:,}.")
+    return found
+
+
 def _rank(name: str, own_collection: str) -> tuple:
     collection_id, _, part = name.rpartition("-")
-    return part != "test", collection_id != own_collection, name
+    return is_folder_id(name), part != "test", collection_id != own_collection, name

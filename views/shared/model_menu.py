@@ -7,8 +7,8 @@ from views.shared import address, cache
 from views.shared.words import export_problem, plain
 
 
-def choose_model() -> Export | None:
-    """A menu of the models that work; those that do not are named. None, with the reason said, when there is none."""
+def working_models() -> dict[str, Export]:
+    """The models that work, by id; those that do not are named. Empty, with the reason said, when there is none."""
     exports, problems = cache.exports()
     for folder, problem in problems.items():
         st.warning(f"The model {plain(folder)} cannot be used. {export_problem(problem)}", icon=":material/warning:")
@@ -18,6 +18,13 @@ def choose_model() -> Export | None:
             "a minute; `python -m train --help` shows how to train the others.",
             icon=":material/model_training:",
         )
+    return exports
+
+
+def choose_model() -> Export | None:
+    """A menu of the working models. None when there is none."""
+    exports = working_models()
+    if not exports:
         return None
     model_id = address.control(
         st.selectbox,

@@ -36,8 +36,10 @@ class Case:
 
 
 def choose_collection() -> str:
-    """A choice of all collections, those that are not on this machine included, and UPLOAD."""
-    titles = {name: made.title for name, made in COLLECTIONS.items()} | {UPLOAD: "Upload"}
+    """A choice of all collections, those that are not on this machine included, of the folders that were scored here,
+    and UPLOAD."""
+    titles = {name: made.title for name, made in COLLECTIONS.items()}
+    titles |= {name: f"Folder {plain(root.name)}" for name, root in cache.scored_folders().items()} | {UPLOAD: "Upload"}
     return address.control(
         st.pills,
         "Where the X-ray comes from",

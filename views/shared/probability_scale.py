@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from views.shared.figures import INK
+from views.shared.figures.style import INK
 
 # Told apart by readers with any kind of colour vision, on light and on dark ground.
 NORMAL_COLOUR, PNEUMONIA_COLOUR = "#2f6fa5", "#bd5a14"

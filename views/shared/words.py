@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cases.collections.base import LABEL_NAMES, Entry
+from cases.settings import scored_root
 from model_zoo.evaluation import ObservedShare
 from model_zoo.registry import EXPORTS
 
@@ -27,8 +28,9 @@ def plain(text: str) -> str:
 
 
 def export_problem(problem: Exception | str) -> str:
-    """What is wrong with an export, without where on this machine the exports lie."""
-    return plain(str(problem).replace(str(EXPORTS), "model_zoo/exports"))
+    """What is wrong with an export or a scored folder, without where on this machine it lies."""
+    shown = str(problem).replace(str(EXPORTS), "model_zoo/exports").replace(str(scored_root()), "scored")
+    return plain(shown)
 
 
 def probability(value: float) -> str:
@@ -43,6 +45,21 @@ def percent(share: float) -> str:
     if 0 < share < 0.005:
         return "less than 1%"
     return "more than 99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
+def pace(rate: float | None, left: int) -> str:
+    """How fast a run goes, in images a second, and how long it takes for those that are left; "" before it is known."""
+    if rate is None:
+        return ""
+    return f", {rate:.{0 if rate >= 10 else 1}f} a second, {_time_left(left / rate)} left"
+
+
+def _time_left(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} seconds"
+    if seconds < 90 * 60:
+        return f"about {round(seconds / 60)} minutes"
+    return f"about {round(seconds / 3600)} hours"
 
 
 def called(probability: float, threshold: float) -> str:

@@ -1,0 +1,36 @@
+"""Whether a probability means what it says: the reliability diagram (Murphy and Winkler 1977; Guo et al. 2017)."""
+
+import numpy as np
+import pandas as pd
+
+from model_zoo.evaluation import BINS
+from model_zoo.intervals import exact_interval
+
+
+def reliability(rows: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
+    """Per equal-width bin of probability that has images: from, to, images, patients, pneumonia, probability (their
+    mean), share (of pneumonia), low, high.
+
+    The calibration error is the mean of |share - probability| over images. A bin is often all of one class, where a
+    bootstrap would claim certainty, so the interval is the exact one, and as if each patient had one image: images of
+    one child are alike, so it is rather too wide than too short.
+    """
+    probability = rows["probability"].to_numpy()
+    number = np.minimum((probability * bins).astype(int), bins - 1)
+    table = (
+        rows.groupby(number)
+        .agg(
+            images=("label", "size"),
+            patients=("patient_id", "nunique"),
+            pneumonia=("label", "sum"),
+            probability=("probability", "mean"),
+            share=("label", "mean"),
+        )
+        .reset_index(names="number")
+    )
+    limits = [exact_interval(row.share * row.patients, row.patients) for row in table.itertuples()]
+    table["low"], table["high"] = zip(*limits, strict=True)
+    edges = table.pop("number") / bins
+    table.insert(0, "from", edges)
+    table.insert(1, "to", edges + 1 / bins)
+    return table

@@ -1,0 +1,60 @@
+"""95% intervals: the bootstrap over patients, and the exact one where so few were counted that a bootstrap fails.
+
+Patients are drawn, not images, because images of one child are not independent (Field and Welsh 2007 on the cluster
+bootstrap). The same seed draws the same patients whatever is counted, so that figures from one seed belong together.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+from scipy.stats import beta
+
+RESAMPLES = 2000
+# Images times resamples in memory at once: 100,000 images then need tens of megabytes and not gigabytes.
+BLOCK = 1_000_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+    @classmethod
+    def percentile(cls, value: float, drawn: np.ndarray) -> "Estimate":
+        """The percentile interval of a figure from its values in resamples (d,), those that are nan left out."""
+        drawn = drawn[np.isfinite(drawn)]
+        low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (np.nan, np.nan)
+        return cls(float(value), float(low), float(high))
+
+
+def draws(patients: int, images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each patient is drawn, (patients, d) at a time, `resamples` in all."""
+    rng = np.random.default_rng(seed)
+    block = max(1, BLOCK // images)
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        yield rng.multinomial(patients, np.full(patients, 1 / patients), size=size).T.copy()
+
+
+def tally(patient: np.ndarray, group: np.ndarray, groups: int) -> csr_array:
+    """How many images of each group each patient has, (groups, patients); times draws, the images drawn of each group.
+
+    patient, group: (n,) indices from 0, patient without gaps.
+    """
+    shape = (groups, patient.max() + 1)
+    return coo_array((np.ones(len(patient), np.int64), (group, patient)), shape).tocsr()
+
+
+def exact_interval(successes: float, trials: float) -> tuple[float, float]:
+    """(low, high) of a share (Clopper and Pearson 1934). trials: above 0; whole numbers are not needed."""
+    low = 0.0 if successes == 0 else float(beta.ppf(0.025, successes, trials - successes + 1))
+    high = 1.0 if successes == trials else float(beta.ppf(0.975, successes + 1, trials - successes))
+    return low, high

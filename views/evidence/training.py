@@ -1,0 +1,116 @@
+"""How a model was trained: curves over the epochs, the learning rate, and pictures as it saw them. No model is run."""
+
+import pandas as pd
+import streamlit as st
+
+from model_zoo.history import HistoryError, read_history, schedule
+from model_zoo.registry import Export
+from views.shared import address, words
+from views.shared.figures import history as figures
+from views.shared.frame import ground
+from views.shared.model_menu import choose_model
+
+# Values of the recipe's augmentation that change nothing.
+_OFF = (False, 0, [1.0, 1.0])
+
+
+def duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def show_summary(export: Export, history: pd.DataFrame) -> None:
+    best = history.loc[history["val_loss"].idxmin()]
+    per_epoch = history["seconds"]
+    stages = history.groupby("stage", sort=False).size()
+    run = ", then ".join(f"{count} of stage “{words.plain(stage)}”" for stage, count in stages.items())
+    st.markdown(
+        f"**{len(history)} epochs** ({run}) in **{duration(per_epoch.sum())}** on "
+        f"{words.plain(export.card.training.device)}: {per_epoch.median():,.1f} seconds per epoch in the middle, from "
+        f"{per_epoch.min():,.1f} to {per_epoch.max():,.1f}. The validation loss was lowest, {best['val_loss']:.3f}, "
+        f"after **epoch {best['epoch']}**, marked by a circle."
+    )
+
+
+def show_curves(export: Export, history: pd.DataFrame) -> None:
+    best = int(history.loc[history["val_loss"].idxmin(), "epoch"])
+    card = export.card
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Loss", anchor=False)
+        names = {"loss": "training images", "val_loss": "validation images"}
+        st.altair_chart(
+            figures.curves(history, names, "loss", best, ground()), width="stretch", alt="Loss over the epochs"
+        )
+    with right:
+        st.subheader("Accuracy", anchor=False)
+        names = {"accuracy": "training images", "val_accuracy": "validation images"}
+        st.altair_chart(
+            figures.curves(history, names, "accuracy", best, ground()), width="stretch", alt="Accuracy over the epochs"
+        )
+    st.caption(
+        "Training figures are means over an epoch, while the weights still changed, of images as they were changed at "
+        "random; validation figures are taken after it, of unchanged images of other patients. So the two need not "
+        "meet. Accuracy here is at a probability of 0.5, before calibration, not at the operating point."
+    )
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Learning rate", anchor=False)
+        drawn = schedule(history, card.recipe, card.data.counts.get("training", {}).get("images", 0))
+        st.altair_chart(
+            figures.learning_rate(history, drawn, ground()), width="stretch", alt="Learning rate over the epochs"
+        )
+        st.caption(
+            "The dots are the rate at the end of each epoch, as stored. "
+            + (
+                "The line between them is computed from the recipe and passes through every dot."
+                if drawn is not None
+                else "How it went between them cannot be computed from the recipe, so it is not drawn."
+            )
+        )
+    with right:
+        st.subheader("Seconds per epoch", anchor=False)
+        st.altair_chart(figures.seconds(history, ground()), width="stretch", alt="Seconds per epoch")
+        st.caption("Wall time with validation. A long epoch often means that the machine had other work.")
+
+
+def show_samples(export: Export) -> None:
+    st.subheader("What the network saw", anchor=False)
+    settings = export.card.recipe.get("augmentation")
+    if settings is None:
+        st.info("The model's card does not say how its training images were changed.", icon=":material/info:")
+        return
+    if all(value in _OFF for value in settings.values()):
+        st.markdown("Its training images were not changed at random: this model was trained without augmentation.")
+        return
+    path = export.folder / "augmented.jpg"
+    if not path.is_file():
+        st.info(f"The pictures are missing. `python -m train samples {export.id}` draws them.", icon=":material/image:")
+        return
+    st.image(path.read_bytes(), width="stretch", alt="Synthetic chest X-rays, each changed at random several times")
+    st.markdown(
+        "**Synthetic X-rays**, not the children's films: on the left a phantom as it is, beside it the same one as the "
+        "training images were changed at random, anew each time that they were seen."
+    )
+    if unchanged := [stage["name"] for stage in export.card.recipe["stages"] if stage.get("trainable") == "head"]:
+        st.caption(f"Stage “{words.plain(', '.join(unchanged))}” trained the head alone, on unchanged images.")
+
+
+address.start()
+st.title("Training", anchor=False)
+st.markdown("How did a model learn, and what did it see?")
+export = choose_model()
+if export is None:
+    st.stop()
+try:
+    history = read_history(export.folder / "history.csv", export.card.training.epochs)
+except HistoryError as error:
+    st.error(
+        f"The training history cannot be used. {words.export_problem(error)} Other models still work.",
+        icon=":material/broken_image:",
+    )
+else:
+    show_summary(export, history)
+    show_curves(export, history)
+show_samples(export)

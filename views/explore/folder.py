@@ -1,0 +1,294 @@
+"""A person's own folder of images, scored by a model in the background; the rows stay on this machine.
+
+The page shows what is on disk so far and polls the run (views/shared/jobs.py). Opening it runs no model.
+"""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from cases.collections.base import LABEL_NAMES, CollectionUnavailable
+from cases.collections.folder import FolderCollection, folder_id
+from cases.settings import user_folder
+from model_zoo import batch
+from model_zoo.predictions import PredictionsError
+from model_zoo.registry import Export, ExportError
+from views.shared import address, cache, evidence, jobs, words
+from views.shared.figures.folder import probability_histogram
+from views.shared.frame import ground
+from views.shared.model_menu import choose_model
+from views.shared.run_progress import follow
+from views.shared.visitor import may_read
+
+PER_PAGE = 100
+ORDERS = {
+    "highest": "Highest first",
+    "lowest": "Lowest first",
+    "closest": "Closest to the operating point",
+    "name": "By name",
+}
+
+
+def choose_folder() -> Path | None:
+    """The folder that the address names or a person types, by default the shared one; None after saying why not."""
+    typed, key = address.addressed("folder", memory="folder") or "", "address.folder"
+    st.session_state[key] = typed
+    shared = user_folder()
+    st.text_input(
+        "Folder of images on the machine that runs LungLens",
+        key=key,
+        placeholder="The shared folder" if shared else "The path of a folder",
+        on_change=address.choose_from_widget,
+        args=("folder", key, lambda _: {"page": None}),
+        help="JPEG, PNG, WebP, TIFF, BMP and DICOM, in the folder and below it. Images in folders called normal and "
+        "pneumonia count as labelled.",
+    )
+    if not typed.strip() and shared is None:
+        st.info(
+            "Type the path of a folder. The images are read where they are; of each, the probability is kept on this "
+            "machine, and nothing else. On a hosted app, only folders that its owner shares can be read: the setting "
+            "LUNGLENS_FOLDER names them.",
+            icon=":material/folder_open:",
+        )
+        return None
+    return readable_folder(typed.strip(), shared)
+
+
+def readable_folder(typed: str, shared: Path | None) -> Path | None:
+    """The folder of a typed path, taken from the shared folder when it is not a full one; None after a refusal."""
+    try:
+        root = Path(typed).expanduser()
+        if not root.is_absolute():
+            if shared is None:
+                st.error(
+                    f"Expected the full path of a folder. Received: {words.plain(typed)}.",
+                    icon=":material/folder_off:",
+                )
+                return None
+            root = shared / root
+        allowed = may_read(root)
+    except (OSError, RuntimeError, ValueError):
+        # A name that no disk can hold: too long, a loop of links, a user who is not there.
+        st.error(f"Expected the path of a folder. Received: {words.plain(typed[:200])}.", icon=":material/folder_off:")
+        return None
+    if not allowed:
+        where = " Here you can name the shared folder (leave the field empty) and what lies in it." if shared else ""
+        st.error(
+            "This folder is not read for you. LungLens reads any folder only for a person at the machine that runs it, "
+            "in a browser there, at the address localhost: otherwise everyone who can reach the app could look through "
+            f"its disk.{where} Whoever runs the app can share a folder with the setting LUNGLENS_FOLDER.",
+            icon=":material/lock:",
+        )
+        return None
+    return root
+
+
+def list_folder(root: Path) -> FolderCollection | None:
+    """The images of a folder; None after saying why there are none."""
+    try:
+        collection = cache.folder(root)
+    except CollectionUnavailable as error:
+        st.error(words.plain(str(error)), icon=":material/folder_off:")
+        return None
+    entries = collection.entries()
+    if not entries:
+        st.error(
+            f"Expected images in {words.plain(str(root))} or below it. Received: a folder without any JPEG, PNG, WebP, "
+            "TIFF, BMP or DICOM file that can be read.",
+            icon=":material/folder_off:",
+        )
+        return None
+    counts = [sum(entry.label == label for entry in entries) for label in (0, 1, None)]
+    kinds = [
+        f"{count:,} {kind}" for count, kind in zip(counts, (*LABEL_NAMES, "without a label"), strict=True) if count
+    ]
+    st.caption(f"{words.plain(root.name)}: {len(entries):,} images, {', '.join(kinds)}.")
+    return collection
+
+
+def show_run(root: Path, export: Export, results: batch.Results, images: int, waiting: int) -> None:
+    """What a run is doing, with a button to cancel it, or a button to start one."""
+    job = jobs.last(results)
+    if job and job.running:
+        follow(
+            job,
+            "images",
+            "Waiting for another run to be done, or listing the images…",
+            "You may leave this page or close it; the run goes on. What is scored is kept.",
+        )
+        return
+    if job and job.problem:
+        st.error(words.plain(job.problem), icon=":material/error:")
+    if not waiting:
+        label, primary = "Look for new and changed images", False
+    elif waiting == images:
+        label, primary = f"Score {images:,} images", True
+    else:
+        label, primary = f"Go on: {waiting:,} of {images:,} images are left", True
+    if not st.button(label, type="primary" if primary else "secondary", icon=":material/play_arrow:"):
+        return
+    try:
+        cache.start_scoring(root, export)
+    except (ExportError, CollectionUnavailable, OSError) as error:
+        st.error(words.export_problem(error), icon=":material/error:")
+    else:
+        st.rerun()
+
+
+def show_results(export: Export, collection_id: str, scores: pd.DataFrame) -> None:
+    threshold = export.card.threshold.value
+    positive = int((scores["probability"] >= threshold).sum())
+    st.subheader("What the model says", anchor=False)
+    st.markdown(
+        f"Of **{len(scores):,}** images the model calls **{positive:,}** pneumonia "
+        f"({words.percent(positive / len(scores))}), at its operating point, {threshold:.3f}. That point was chosen on "
+        f"{evidence.set_title(export.card.threshold.chosen_on)}. Images of another hospital or another age, and "
+        "pictures that are no chest X-ray at all, get a number too, and nothing says how good it is."
+    )
+    st.altair_chart(
+        probability_histogram(scores, threshold, ground()),
+        width="stretch",
+        alt=f"Histogram of {len(scores):,} probabilities, {positive:,} of them at or above {threshold:.3f}",
+    )
+    if scores["label"].notna().any():
+        show_evidence(export, collection_id)
+    show_table(export, collection_id, scores, threshold)
+
+
+def show_evidence(export: Export, collection_id: str) -> None:
+    view = {"model": export.id, "set": collection_id}
+    with st.container(border=True):
+        st.markdown("These images are labelled, so the model can be judged by them, with all figures and intervals.")
+        with st.container(horizontal=True):
+            st.page_link(
+                "views/evidence/performance.py",
+                label="How often it is right",
+                icon=":material/monitoring:",
+                query_params=view,
+            )
+            st.page_link("views/evidence/errors.py", label="Its mistakes", icon=":material/rule:", query_params=view)
+            st.page_link(
+                "views/evidence/compare.py",
+                label="Beside other models",
+                icon=":material/compare_arrows:",
+                query_params={"set": collection_id},
+            )
+
+
+def show_table(export: Export, collection_id: str, scores: pd.DataFrame, threshold: float) -> None:
+    order = address.control(
+        st.pills,
+        "Order",
+        "order",
+        list(ORDERS),
+        others=lambda _: {"page": None},
+        format_func=ORDERS.get,
+        required=True,
+        label_visibility="collapsed",
+    )
+    table = ordered(scores, order, threshold)
+    pages = math.ceil(len(table) / PER_PAGE)
+    page = int(address.chosen("page", [str(number) for number in range(1, pages + 1)]))
+    shown = for_reading(table.iloc[(page - 1) * PER_PAGE : page * PER_PAGE], threshold)
+    picked = st.dataframe(
+        shown,
+        hide_index=True,
+        width="stretch",
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"folder.table.{order}.{page}",
+        column_config={
+            "image": st.column_config.TextColumn(width="large"),
+            "probability": st.column_config.NumberColumn("probability of pneumonia", format="%.3f"),
+            "call": "the model says",
+        },
+    )["selection"]["rows"]
+    if picked:
+        view = {"model": export.id, "collection": collection_id, "image": shown["image"].iloc[picked[0]]}
+        st.switch_page("views/explore/diagnose.py", query_params=view)
+    if pages > 1:
+        # A new key for each page: the address may have moved it, and a widget's state would win over its default.
+        key = f"folder.page.{page}"
+        st.pagination(pages, default=page, key=key, on_change=address.choose_from_widget, args=("page", key))
+    st.caption("Mark a row to open its image, with the map of where the model looked.")
+    st.download_button(
+        f"Download all {len(table):,} rows (CSV)",
+        lambda: for_reading(table, threshold).to_csv(index=False),
+        file_name=f"{collection_id}-{export.id}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def ordered(scores: pd.DataFrame, order: str, threshold: float) -> pd.DataFrame:
+    """scores in one of ORDERS, images of the same place by name."""
+    probability = scores["probability"]
+    keys = {"highest": -probability, "lowest": probability, "closest": (probability - threshold).abs(), "name": 0.0}
+    return scores.assign(key=keys[order]).sort_values(["key", "image_id"]).drop(columns="key")
+
+
+def for_reading(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """Image, probability, what the model calls it, and the label where it is known."""
+    table = pd.DataFrame(
+        {
+            "image": scores["image_id"],
+            "probability": scores["probability"],
+            "call": [words.called(probability, threshold) for probability in scores["probability"]],
+        }
+    )
+    if scores["label"].notna().any():
+        table["label"] = scores["label"].map(dict(enumerate(LABEL_NAMES))).fillna("not known")
+    return table
+
+
+def show_unreadable(unreadable: list[tuple[str, str]]) -> None:
+    st.subheader("Not read", anchor=False)
+    st.markdown(f"Images that could not be read: {len(unreadable):,}. Each new run tries them again.")
+    st.dataframe(
+        pd.DataFrame(unreadable[:1000], columns=["image", "reason"]),
+        hide_index=True,
+        width="stretch",
+        column_config={"reason": st.column_config.TextColumn(width="large")},
+    )
+    if len(unreadable) > 1000:
+        st.caption("The first 1,000 are shown.")
+
+
+address.start()
+st.title("Your own folder", anchor=False)
+st.markdown("What does a model say of your images, all of them at once?")
+left, right = st.columns([2, 1], vertical_alignment="bottom")
+with right:
+    export = choose_model()
+with left:
+    root = choose_folder()
+collection = list_folder(root) if root else None
+if export is None or collection is None:
+    st.stop()
+collection_id = folder_id(root)
+results = batch.results_of(collection_id, export)
+try:
+    scores = cache.scores(export, collection_id)
+except PredictionsError as error:
+    st.error(
+        f"The rows cannot be used. {words.export_problem(error)} A new run drops what is damaged and scores it again.",
+        icon=":material/broken_image:",
+    )
+    scores = None
+unreadable = batch.read_unreadable(results.unreadable)
+known = {image_id for image_id, _ in unreadable} | (set() if scores is None else set(scores["image_id"]))
+entries = collection.entries()
+waiting = sum(entry.id not in known for entry in entries)
+show_run(root, export, results, len(entries), waiting)
+if scores is not None and len(scores):
+    if waiting:
+        st.info(
+            "These are results so far. Images are scored in the order of their names, so the rest may differ.",
+            icon=":material/hourglass_top:",
+        )
+    show_results(export, collection_id, scores)
+if unreadable:
+    show_unreadable(unreadable)

@@ -1,0 +1,119 @@
+"""Several models side by side: ROC curves overlaid, and the matrix of their agreement."""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from views.shared.figures.style import INK, QUIET_COLOUR, in_ink
+
+# Okabe and Ito's colours, told apart with any kind of colour vision, without the black and the yellow that one of the
+# grounds swallows; each comes drawn through, then dashed, then dotted.
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a979e")
+_DASHES = ((1, 0), (6, 3), (2, 2))
+# Points of a drawn curve: more cannot be seen.
+_POINTS = 200
+# Up to so many models, the cells of the matrix have room for larger figures on a phone too.
+_ROOMY = 7
+_PALE, _DARK = "#dbe9ec", "#1d5c6b"
+
+
+def roc_curves(curves: dict[str, pd.DataFrame], points: dict[str, tuple[float, float]], ground: str) -> alt.LayerChart:
+    """ROC curves of several models, each with its operating point.
+
+    curves: per model's name its evaluation.roc. points: per name sensitivity and specificity. Hovering thickens a
+    curve, a click on the legend lets the others fade. A name keeps its colour as long as the names stay the same.
+    """
+    names = list(curves)
+    table = pd.concat([thinned(curve).assign(model=name).reset_index(names="order") for name, curve in curves.items()])
+    table["false_alarms"] = 1 - table["specificity"]
+    here = pd.DataFrame([(name, *points[name]) for name in names], columns=["model", "sensitivity", "specificity"])
+    here["false_alarms"] = 1 - here["specificity"]
+    axis = alt.Axis(format=".0%", values=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    share = alt.Scale(domain=[0, 1])
+    x = alt.X("false_alarms:Q", title="False alarms among the normal (1 − specificity)", scale=share, axis=axis)
+    y = alt.Y("sensitivity:Q", title="Pneumonias caught (sensitivity)", scale=share, axis=axis)
+    legend = alt.Legend(
+        title=None,
+        orient="bottom",
+        columns=2,
+        labelColor=INK[ground],
+        labelLimit=150,
+        symbolType="stroke",
+        symbolStrokeWidth=3,
+    )
+    range_ = [_COLOURS[i % len(_COLOURS)] for i in range(len(names))]
+    dashes = [_DASHES[i // len(_COLOURS) % len(_DASHES)] for i in range(len(names))]
+    colour = alt.Color("model:N", scale=alt.Scale(domain=names, range=range_), legend=legend)
+    dash = alt.StrokeDash("model:N", scale=alt.Scale(domain=names, range=dashes), legend=legend)
+    hovered = alt.selection_point(name="hovered", fields=["model"], on="pointerover", clear="pointerout", empty=False)
+    picked = alt.selection_point(name="picked", fields=["model"], bind="legend")
+    faded = alt.when(picked).then(alt.value(1)).otherwise(alt.value(0.12))
+    rates = [alt.Tooltip("sensitivity:Q", format=".3f"), alt.Tooltip("specificity:Q", format=".3f")]
+    lines = (
+        alt.Chart(table)
+        .mark_line(clip=True)
+        .encode(
+            x,
+            y,
+            colour,
+            dash,
+            order="order:Q",
+            opacity=faded,
+            strokeWidth=alt.when(hovered).then(alt.value(4.5)).otherwise(alt.value(2)),
+            tooltip=["model:N", alt.Tooltip("threshold:Q", title="called pneumonia from", format=".3f"), *rates],
+        )
+        .add_params(hovered, picked)
+    )
+    marks = (
+        alt.Chart(here.dropna())
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(x, y, colour, opacity=faded, tooltip=["model:N", *rates])
+    )
+    chance = (
+        alt.Chart(pd.DataFrame({"false_alarms": [0, 1], "sensitivity": [0, 1]}))
+        .mark_line(color=QUIET_COLOUR, strokeDash=[4, 4], strokeWidth=1)
+        .encode(x, y)
+    )
+    return in_ink((chance + lines + marks).properties(height=380 + 20 * len(names)), ground)
+
+
+def thinned(curve: pd.DataFrame) -> pd.DataFrame:
+    """At most _POINTS rows of evaluation.roc, evenly spaced along the drawn curve; the first and last one are kept."""
+    steps = curve[["sensitivity", "specificity"]].diff().abs().sum(axis=1)
+    length = steps.cumsum().to_numpy()
+    places = np.searchsorted(length, np.linspace(0, length[-1], _POINTS))
+    return curve.iloc[np.unique(np.concatenate([[0], places]))].reset_index(drop=True)
+
+
+def agreement_matrix(pairs: pd.DataFrame, names: list[str], measure: str, ground: str) -> alt.LayerChart:
+    """comparison.agreement as a matrix, with names in first and second, in the order of names.
+
+    measure: "share" or "kappa".
+    """
+    lowest = pairs[measure].min()
+    lowest = 0.0 if pd.isna(lowest) else min(lowest, 0.99)
+    dark = lowest + 0.7 * (1 - lowest)
+    axis = {"title": None, "grid": False, "domain": False, "ticks": False, "labelLimit": 120}
+    base = alt.Chart(pairs).encode(
+        x=alt.X(
+            "second:N",
+            sort=names,
+            axis=alt.Axis(**axis, labelAngle=-90, labelOverlap=False),
+            scale=alt.Scale(paddingInner=0.04),
+        ),
+        y=alt.Y("first:N", sort=names, axis=alt.Axis(**axis), scale=alt.Scale(paddingInner=0.04)),
+        tooltip=[
+            alt.Tooltip("first:N", title="one"),
+            alt.Tooltip("second:N", title="other"),
+            alt.Tooltip("share:Q", title="called alike", format=".1%"),
+            alt.Tooltip("kappa:Q", title="Cohen's kappa", format=".3f"),
+        ],
+    )
+    scale = alt.Scale(domain=[lowest, 1], range=[_PALE, _DARK])
+    tiles = base.mark_rect(cornerRadius=4).encode(color=alt.Color(f"{measure}:Q", scale=scale, legend=None))
+    text = base.mark_text(fontSize=13 if len(names) <= _ROOMY else 9, fontWeight=600).encode(
+        text=alt.Text(f"{measure}:Q", format=".0%" if measure == "share" else ".2f"),
+        color=alt.when(alt.datum[measure] > dark).then(alt.value("white")).otherwise(alt.value("#14232a")),
+    )
+    chart = (tiles + text).properties(height=90 + 42 * len(names))
+    return in_ink(chart, ground).configure_view(strokeWidth=0)

@@ -1,0 +1,1 @@
+"""The parts of the page performance (views/evidence/performance.py), one file per subject."""

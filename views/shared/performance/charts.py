@@ -1,0 +1,129 @@
+"""The figures of one threshold that are drawn, and the reliability diagram, which no threshold moves."""
+
+import pandas as pd
+import streamlit as st
+
+from model_zoo.calibration import reliability
+from model_zoo.evaluation import Confusion, Estimate
+from views.shared.figures import calibration, curves, performance, printed
+from views.shared.frame import ground
+from views.shared.performance.downloads import offer
+from views.shared.performance.scene import Scene
+
+
+def show_confusion(scene: Scene, threshold: float, cells: Confusion) -> None:
+    st.subheader("Right and wrong: the confusion matrix", anchor=False)
+    view = {"model": scene.export.id, "set": scene.name}
+    if threshold != scene.own_threshold:
+        view["threshold"] = str(threshold)
+    table = performance.confusion_table(cells)
+    clicked = _show(
+        performance.confusion_matrix(ground()),
+        {"cells": table},
+        f"Confusion matrix: {cells}",
+        key=f"performance.{performance.CELL}",
+        on_select="rerun",
+        selection_mode=performance.CELL,
+    )
+    if picked := clicked["selection"].get(performance.CELL):
+        st.switch_page("views/evidence/errors.py", query_params={**view, "outcome": picked[0]["outcome"]})
+    st.caption(
+        "Each row is the truth, each column what the model said: the teal cells are right, the rust ones wrong. Click "
+        "a cell to see its images. The intervals of the shares are those of sensitivity and specificity below."
+    )
+    st.page_link(
+        "views/evidence/errors.py",
+        label="See the images behind these counts",
+        icon=":material/rule:",
+        query_params=view,
+    )
+    shares = table.assign(share=table["images"] / table["of"])[["truth", "call", "outcome", "images", "share"]]
+    offer(scene, "Confusion matrix", shares, printed.confusion_matrix(cells), _note(threshold))
+
+
+def show_scores(scene: Scene, threshold: float) -> None:
+    st.subheader("How the probabilities are spread", anchor=False)
+    bars = performance.score_table(scene.probability, scene.label, threshold)
+    tables = {"bars": bars, "here": pd.DataFrame({"threshold": [threshold]})}
+    _show(performance.score_histogram(ground()), tables, "Histogram of the probabilities of both classes")
+    st.caption(
+        "Pneumonias are stacked upwards, normal images downwards. The line is the operating point: teal is called "
+        "right, rust wrong. The less the two sides overlap, the better any line can separate them."
+    )
+    draw = printed.score_histogram(bars, threshold)
+    offer(scene, "Probabilities", bars[["truth", "call", "from", "to", "images"]], draw, _note(threshold))
+
+
+def show_roc(scene: Scene, threshold: float, rates: dict[str, Estimate]) -> None:
+    st.subheader("Every operating point: the ROC curve", anchor=False)
+    if scene.missing_class:
+        _lacking("A ROC curve needs normal images and pneumonias. Only one kind is here.")
+        return
+    values = rates["sensitivity"].value, rates["specificity"].value
+    tables = curves.roc_tables(scene.roc, scene.roc_band, *values)
+    _show(curves.roc_curve(ground()), tables, f"ROC curve, area {scene.fixed['auroc']}")
+    st.caption(
+        f"Moving the operating point (the dot) trades missed pneumonias for false alarms along this curve. The area "
+        f"under it, AUROC, is {scene.fixed['auroc']}; the band is the curve's 95% interval at each point, and the "
+        "dashed line is guessing."
+    )
+    draw = printed.roc_curve(tables, scene.fixed["auroc"])
+    offer(scene, "ROC curve", scene.roc, draw, _note(threshold))
+
+
+def show_precision_recall(scene: Scene, threshold: float, rates: dict[str, Estimate]) -> None:
+    st.subheader("Catching against crying wolf: the precision-recall curve", anchor=False)
+    if scene.precision_recall.empty:
+        _lacking("A precision-recall curve needs pneumonias. None are here.")
+        return
+    values = rates["sensitivity"].value, rates["ppv"].value
+    tables = curves.precision_recall_tables(
+        scene.precision_recall, scene.precision_recall_band, *values, scene.prevalence
+    )
+    area = scene.fixed["average_precision"]
+    _show(curves.precision_recall_curve(ground()), tables, f"Precision-recall curve, average precision {area}")
+    st.caption(
+        f"Of the alarms, the share that are true, for every share of pneumonias caught; average precision is {area}. "
+        f"The dashed line is guessing: {scene.prevalence:.0%} of these images have pneumonia. Where fewer have, the "
+        "whole curve is lower."
+    )
+    draw = printed.precision_recall_curve(tables, area)
+    offer(scene, "Precision-recall curve", scene.precision_recall, draw, _note(threshold))
+
+
+def show_calibration(scene: Scene) -> None:
+    st.subheader("Does a probability mean what it says? Calibration", anchor=False)
+    bins, ece, score = reliability(scene.rows), scene.fixed["ece"], scene.fixed["brier"]
+    tables = {"bins": bins, "perfect": pd.DataFrame({"probability": [0.0, 1.0], "share": [0.0, 1.0]})}
+    left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with left:
+        _show(calibration.reliability_diagram(ground()), tables, f"Reliability diagram, calibration error {ece}")
+        offer(scene, "Calibration", bins, printed.reliability_diagram(bins, ece))
+    with right:
+        st.markdown(
+            f"Images with similar probabilities are taken together, in {len(bins)} groups. A point on the dashed line "
+            "keeps its promise: of the images that got 70%, 70% had pneumonia. Below the line the model promises too "
+            "much, above it too little."
+        )
+        st.markdown(
+            f"Calibration error (ECE): **{ece}**. Brier score: **{score}**. Both are 0 at best, and the operating "
+            "point does not move them."
+        )
+        st.caption(
+            "The larger a point, the more images are in it; the lines are 95% intervals. They are exact binomial ones "
+            "that count every patient once, so they are rather too wide than too short."
+        )
+        if scene.probability.min() == scene.probability.max():
+            _lacking("Every image got the same probability, so there is one point and no curve.")
+
+
+def _show(spec: dict, tables: dict[str, pd.DataFrame], alt: str, **settings):
+    return st.vega_lite_chart(spec=spec | {"datasets": tables}, width="stretch", alt=alt, **settings)
+
+
+def _note(threshold: float) -> str:
+    return f"Called pneumonia from a probability of {threshold:.3f} on"
+
+
+def _lacking(sentence: str) -> None:
+    st.info(sentence, icon=":material/info:")

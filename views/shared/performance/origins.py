@@ -1,0 +1,77 @@
+"""Where the model and its figures come from, told from the card. No threshold moves it."""
+
+import pandas as pd
+import streamlit as st
+
+from model_zoo.card import Card
+from views.shared import evidence, words
+from views.shared.performance.figures import FIGURES
+from views.shared.performance.scene import Scene
+
+
+def show_origins(scene: Scene) -> None:
+    _show_operating_point(scene.export.card)
+    _show_published(scene)
+    _show_protocol(scene.export.card)
+    _show_training(scene.export.card)
+
+
+def _show_operating_point(card: Card) -> None:
+    st.subheader("Where the model's own operating point comes from", anchor=False)
+    st.markdown(
+        f"An image is called pneumonia from a probability of **{card.threshold.value:.3f}** on. Rule: "
+        f"{words.plain(card.threshold.rule)}, chosen on {evidence.set_title(card.threshold.chosen_on)}, never on the "
+        f"test split. Probabilities are calibrated with a temperature of {card.temperature:.2f}, found on the same "
+        "images."
+    )
+
+
+def _show_published(scene: Scene) -> None:
+    card, rates = scene.export.card, scene.fixed
+    if card.reference is None:
+        return
+    st.subheader("The published figure beside ours", anchor=False)
+    st.markdown(f"The recipe follows: {words.plain(card.reference.title)}.")
+    table = pd.DataFrame(
+        {
+            "figure": FIGURES[claim][0] if claim in FIGURES else claim,
+            "published": f"{value:.3f}" if isinstance(value, int | float) else str(value),
+            "here": str(rates[claim]) if claim in rates else "not computed",
+        }
+        for claim, value in card.reference.claims.items()
+    )
+    st.table(table.set_index("figure"), width="content")
+    st.caption(
+        f"Published on: {words.plain(card.reference.protocol)}. Here: {evidence.set_title(scene.name)}, at the model's "
+        "own operating point. Only figures of the same protocol can be compared."
+    )
+
+
+def _show_protocol(card: Card) -> None:
+    st.subheader("How images were kept apart", anchor=False)
+    protocol = card.data.protocol[:1].upper() + card.data.protocol[1:].rstrip(".")
+    st.markdown(f"{words.plain(protocol)}. Licence of the images: {words.plain(card.data.licence)}.")
+    if card.data.counts:
+        counts = pd.DataFrame.from_dict(card.data.counts, orient="index")
+        st.table(counts.map(lambda count: f"{count:,}"), width="content")
+    if readings := card.data.test_read:
+        dates = ", ".join(moment[:10] for moment in readings)
+        times = "once" if len(readings) == 1 else f"{len(readings)} times"
+        st.caption(f"The model has read the test split {times}, for reporting only: {dates}.")
+
+
+def _show_training(card: Card) -> None:
+    st.subheader("How the model was trained", anchor=False)
+    versions = ", ".join(f"{name} {version}" for name, version in card.training.versions.items())
+    st.table(
+        {
+            "Network": card.architecture,
+            "Sees": f"{card.side} × {card.side} pixels, {card.channels} channel{'s' if card.channels > 1 else ''}",
+            "Weights": f"{card.weights.parameters:,}, started from {card.weights.started_from}, "
+            f"{card.weights.bytes / 1e6:.1f} MB",
+            "Training": f"{card.training.epochs} epochs, {card.training.seconds / 60:.0f} minutes, "
+            f"{card.training.device}",
+            "Versions": versions,
+        },
+        width="stretch",
+    )
