@@ -121,10 +121,11 @@ class Card:
                 raise CardError(f"{field}: expected {expected}. Received: {received!r}.")
 
 
-def read_card(path: Path) -> Card:
-    """Raises CardError when the file is missing, is not JSON, or lacks, mistypes or adds a field."""
+def read_card(path: Path, kind: type = Card):
+    """The card at path as `kind`, a dataclass. Raises CardError when the file is missing, is not JSON, or lacks,
+    mistypes or adds a field."""
     try:
-        return _from_json(Card, json.loads(path.read_text(encoding="utf-8")), "card")
+        return _from_json(kind, json.loads(path.read_text(encoding="utf-8")), "card")
     except FileNotFoundError:
         raise CardError(f"{path}: expected a model card. Received: no such file.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -133,7 +134,8 @@ def read_card(path: Path) -> Card:
         raise CardError(f"{path}: {error}") from None
 
 
-def write_card(card: Card, path: Path) -> None:
+def write_card(card, path: Path) -> None:
+    """card: a dataclass, such as Card."""
     path.write_text(json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

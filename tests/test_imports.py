@@ -21,7 +21,7 @@ FORBIDDEN_LIBRARIES = {
     "views": {"tensorflow", "keras", "tf_keras_vis", "jax"},
     "train": {"streamlit", "altair"},
 }
-RUNS_A_MODEL = {"model_zoo/engine.py", "model_zoo/folding.py"}
+RUNS_A_MODEL = {"model_zoo/engine.py", "model_zoo/folding.py", "model_zoo/lungs/segmenter.py"}
 # Imported only where it is installed; without it a sentence says so (train/distribution.py).
 OPTIONAL = {"jax"}
 # Where a package on PyPI and what it is imported as have different names.

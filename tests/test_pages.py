@@ -13,6 +13,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from cases.phantom import PhantomParameters, generate
+from model_zoo.card import CardError
+from model_zoo.lungs.regions import lung_fields
 from model_zoo.predictions import write_predictions
 from model_zoo.registry import Export
 from views.shared import cache
@@ -56,6 +58,7 @@ class FakeEngine:
 
     asked = 0
     signed_map = np.array([[0.4, -0.1], [0.0, 0.2]], np.float32)
+    lungs = lung_fields(np.where(np.indices((40, 40))[1] % 20 < 17, 0.99, 0.01), 0.05, 0.5)
 
     def input(self, pixels: np.ndarray) -> np.ndarray:
         return pixels
@@ -67,8 +70,9 @@ class FakeEngine:
 
 @pytest.fixture
 def fake_model(tiny, monkeypatch) -> FakeEngine:
-    """An engine in place of the tiny model's. Nothing of TensorFlow runs."""
+    """An engine in place of the tiny model's, and lungs that are known. Nothing of TensorFlow runs."""
     engine = FakeEngine()
+    monkeypatch.setattr(cache, "lung_fields", lambda pixels: engine.lungs)
     monkeypatch.setattr(cache, "_resident", lambda model_id, sha256: (engine, Lock()))
     return engine
 
@@ -234,6 +238,50 @@ def test_an_empty_map_is_said_in_words_and_not_painted(fake_model):
     assert len(app.get("image")) == 1
 
 
+def test_the_evidence_is_told_by_lung_zone(fake_model):
+    fake_model.signed_map = np.array([[0, 0], [0, 0.2]], np.float32)
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert "in the left lower zone" in shown(app)
+    assert "in the lungs. Where a model looks elsewhere" not in shown(app)
+    before = [image.value for image in app.get("image")]
+    control(app.get("toggle"), "outline_lungs").set_value(False).run()
+    after = [image.value for image in app.get("image")]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [False, False, True]
+
+
+def test_a_model_that_looks_beside_the_lungs_gets_a_warning(fake_model):
+    beside = np.indices((40, 40))[1] % 20 >= 17
+    fake_model.signed_map = beside.astype(np.float32)
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert "of the evidence for pneumonia lies in the lungs. Where a model looks elsewhere" in app.warning[0].value
+
+
+def test_an_image_without_lungs_is_doubted_and_still_shown(fake_model):
+    fake_model.lungs = None
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert "No lungs found" in app.warning[0].value
+    assert "The model calls this" in html(app)
+    assert len(app.get("image")) == 2
+
+
+def test_a_negative_is_recognised(fake_model, monkeypatch):
+    monkeypatch.setattr(cache, "lung_fields", lambda pixels: fake_model.lungs if pixels[0, 0] > 127 else None)
+    pixels = np.zeros((64, 64), np.uint8)
+    app = open_page(DIAGNOSE, collection="upload")
+    upload(app, "negative.png", png(pixels))
+    assert "stored as a negative" in app.warning[0].value
+
+
+def test_a_broken_lung_network_is_named_and_the_model_still_speaks(fake_model, monkeypatch):
+    def broken(pixels):
+        raise CardError("card.json: expected JSON")
+
+    monkeypatch.setattr(cache, "lung_fields", broken)
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert "cannot be outlined" in app.warning[0].value
+    assert "The model calls this" in html(app)
+
+
 def test_guessing_comes_before_the_opinion(fake_model):
     app = open_page(DIAGNOSE, collection="phantom", image="test/0001-lobar")
     control(app.get("toggle"), "guess_first").set_value(True).run()
@@ -249,7 +297,9 @@ def test_the_truth_of_a_phantom_can_be_outlined(fake_model):
     control(app.get("toggle"), "answer phantom test/0001-lobar").set_value(True).run()
     before = [image.value for image in app.get("image")]
     control(app.get("toggle"), "outlines").set_value(True).run()
-    assert all(a != b for a, b in zip(before, [image.value for image in app.get("image")], strict=True))
+    after = [image.value for image in app.get("image")]
+    # Film and overlay; the chart of the lung zones stays.
+    assert [a == b for a, b in zip(before, after, strict=True)] == [False, False, True]
 
 
 @pytest.mark.parametrize(("collection", "setting"), [("chest_xray", "LUNGLENS_DATA"), ("folder", "LUNGLENS_FOLDER")])

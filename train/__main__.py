@@ -103,6 +103,16 @@ def _parser() -> argparse.ArgumentParser:
         help="the Kermany films from Kaggle, 1.2 GB (default), or PneumoniaMNIST, small copies of them, from Zenodo",
     )
     sub.add_argument("--size", type=int, choices=SIZES, default=SIZES[-1], help="medmnist: side of the images")
+    sub = add("lungs", _lungs, "the network that finds the lungs: fit, export or evaluate it", takes_model=False)
+    sub.add_argument(
+        "step", choices=("fit", "export", "evaluate"), help="as for a recipe; `evaluate` reads test splits"
+    )
+    sub.add_argument(
+        "--precision", choices=("float32", "mixed_bfloat16"), default="float32", help="fit: as for a recipe"
+    )
+    sub = add("audit", _audit, "measure where each export looks, and write docs/explanations.md", takes_model=False)
+    sub.add_argument("model", nargs="*", help="default: every export")
+    sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
     add("compare", _compare, "write docs/results.md: our figures beside the published ones", takes_model=False)
     return parser
 
@@ -198,6 +208,34 @@ def _download(options) -> None:
 
     fetched = download_medmnist(options.size) if options.collection == "medmnist" else download_chest_xray()
     print(f"the films are in {fetched}")
+
+
+def _lungs(options) -> None:
+    from model_zoo.lungs.card import EXPORT
+    from train.lungs.export import evaluate, export
+    from train.lungs.fit import Settings, fit
+
+    run = RUNS / "lungs"
+    if options.step == "fit":
+        print(f"trained: {fit(Settings(), run, options.precision)}")
+        return
+    cards = (
+        [export(run, EXPORT)] if options.step == "export" else [evaluate(EXPORT, i) for i in ("chest_xray", "phantom")]
+    )
+    for name, figures in cards[-1].metrics.items():
+        texts = (f"{figure} {value:.3f} ({low:.3f} to {high:.3f})" for figure, (value, low, high) in figures.items())
+        print(f"{name}: {' · '.join(texts)}")
+
+
+def _audit(options) -> None:
+    from model_zoo.lungs.card import read_lung_card
+    from train.audit import AUDITED, audit, write_explanations
+
+    exports = scan()[0]
+    for model_id in () if options.write_only else options.model or exports:
+        for name in AUDITED:
+            audit(open_export(model_id), name)
+    print(write_explanations(exports.values(), read_lung_card()))
 
 
 def _compare(options) -> None:

@@ -20,6 +20,8 @@ from cases.collections.base import Collection, Entry
 from cases.collections.folder import FolderCollection, is_folder_id, remember, remembered
 from cases.radiograph import Radiograph
 from model_zoo import batch, comparison, evaluation, neighbours
+from model_zoo.lungs.card import EXPORT as LUNG_EXPORT
+from model_zoo.lungs.regions import LungFields
 from model_zoo.predictions import COLUMNS, PredictionsError, read_predictions, read_scores
 from model_zoo.predictions import unknown_images as find_unknown_images
 from model_zoo.registry import EXPORTS, Export, scan
@@ -60,6 +62,23 @@ def _explanation(model_id: str, sha256: str, digest: str, _pixels: np.ndarray):
     engine, lock = _resident(model_id, sha256)
     with lock:
         return engine.explain(engine.input(_pixels)[np.newaxis])[0]
+
+
+@st.cache_resource(max_entries=1, show_spinner="Loading the lung-field network…")
+def _lung_segmenter(modified: int):
+    from model_zoo.lungs.segmenter import LungSegmenter
+
+    return LungSegmenter()
+
+
+def lung_fields(pixels: np.ndarray) -> LungFields | None:
+    """segmenter.find of one radiograph. Raises ExportError and CardError for a network that cannot be used."""
+    return _lung_fields(_modified(LUNG_EXPORT / "card.json"), _digest(pixels), pixels)
+
+
+@st.cache_data(max_entries=512, show_spinner="Finding the lungs…")
+def _lung_fields(modified: int, digest: str, _pixels: np.ndarray):
+    return _lung_segmenter(modified).find(_pixels)
 
 
 def milliseconds(export: Export, passes: int = 20) -> float:

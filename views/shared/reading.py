@@ -8,9 +8,10 @@ import streamlit as st
 
 from cases.phantom import Phantom
 from model_zoo import evaluation
+from model_zoo.lungs.regions import LungFields
 from model_zoo.overlay import COLOUR_MAPS
 from model_zoo.registry import Export
-from views.shared import cache, film, heatmap, words
+from views.shared import cache, film, heatmap, lungs, words
 from views.shared.frame import ground
 from views.shared.picker import Case
 from views.shared.probability_scale import NORMAL_COLOUR, PNEUMONIA_COLOUR, probability_scale
@@ -38,10 +39,13 @@ def show(case: Case, model: Export, explanation, reference: pd.DataFrame | None)
             _opinion(case, model, explanation.probability, reference)
             outlines = _answer(case, call)
     with films:
+        fields = lungs.find(case.radiograph)
         if hidden:
             _radiograph(case, film.for_screen(case.radiograph.pixels))
         else:
-            _side_by_side(case, model, explanation, outlines)
+            direction = _side_by_side(case, model, explanation, fields, outlines)
+            if fields is not None:
+                lungs.show_shares(fields, explanation.evidence(direction), direction)
             _evidence(sides, call)
 
 
@@ -148,23 +152,23 @@ def _answer(case: Case, call: str) -> bool:
         )
 
 
-def _side_by_side(case: Case, model: Export, explanation, outlines: bool) -> None:
-    """The radiograph and the overlay, and under them the controls that repaint the overlay."""
+def _side_by_side(case: Case, model: Export, explanation, fields: LungFields | None, outlines: bool) -> str:
+    """The radiograph and the overlay, and under them the controls that repaint the overlay. Returns the direction."""
     pictures = st.container()
-    direction, opacity, colour_map = _controls()
+    direction, opacity, colour_map, outline_lungs = _controls(fields)
     gray = film.for_screen(case.radiograph.pixels)
+    finish = partial(_with_outlines, case=case, fields=fields if outline_lungs else None, truth=outlines)
     with pictures:
         left, right = st.columns(2, gap="small")
     with left:
-        _radiograph(case, _with_truth(gray, case, outlines))
+        _radiograph(case, finish(gray))
     with right:
         st.markdown(f"**Evidence for {direction}**{_synthetic_badge(case)}")
-        scale = model.card.heatmap.scale
-        finish = partial(_with_truth, case=case, outlines=outlines)
-        heatmap.show(gray, explanation, scale, direction, opacity, colour_map, finish)
+        heatmap.show(gray, explanation, model.card.heatmap.scale, direction, opacity, colour_map, finish)
+    return direction
 
 
-def _controls() -> tuple[str, float, str]:
+def _controls(fields: LungFields | None) -> tuple[str, float, str, bool]:
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key="overlay_controls"):
         direction = st.segmented_control(
             "Show the evidence for",
@@ -181,7 +185,14 @@ def _controls() -> tuple[str, float, str]:
         colour_map = st.selectbox(
             "Colours", list(COLOUR_MAPS), format_func=str.capitalize, key="colours", width=130, persist_state="session"
         )
-    return direction, opacity / 100, colour_map
+        outline_lungs = fields is not None and st.toggle(
+            "Outline the lungs",
+            value=True,
+            key="outline_lungs",
+            persist_state="session",
+            help="Found by a network of our own, which can err. The patient's right lung is on the left.",
+        )
+    return direction, opacity / 100, colour_map, outline_lungs
 
 
 def _radiograph(case: Case, picture) -> None:
@@ -193,11 +204,13 @@ def _radiograph(case: Case, picture) -> None:
         st.caption(words.plain(note))
 
 
-def _with_truth(picture, case: Case, outlines: bool):
-    if not outlines:
+def _with_outlines(picture, case: Case, fields: LungFields | None, truth: bool):
+    if fields is not None:
+        picture = lungs.outlined(picture, fields)
+    if not truth:
         return picture
-    lungs = film.outlined(picture, case.radiograph.lung_fields > 0, _LUNG_OUTLINE)
-    return film.outlined(lungs, case.radiograph.opacity, _OPACITY_OUTLINE)
+    exact = film.outlined(picture, case.radiograph.lung_fields > 0, _LUNG_OUTLINE)
+    return film.outlined(exact, case.radiograph.opacity, _OPACITY_OUTLINE)
 
 
 def _synthetic_badge(case: Case) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from cases.collections.base import LABEL_NAMES, Entry
 from cases.settings import scored_root
 from model_zoo.evaluation import ObservedShare
+from model_zoo.lungs import regions
 from model_zoo.registry import EXPORTS
 
 # A map whose highest value stays below this share of the card's scale is hardly visible when painted.
@@ -147,6 +148,43 @@ def strength(sides: Balance, direction: str) -> str:
         return f"The strongest spot for {direction} reaches full strength."
     weak = "Weak evidence: the" if peak < WEAK else "The"
     return f"{weak} strongest spot for {direction} reaches {percent(peak)} of full strength."
+
+
+def where(shares: dict[int, float], direction: str) -> str:
+    """Where a map's evidence lies. shares: regions.shares."""
+    most = max(regions.ZONES, key=shares.get)
+    between = shares[regions.UPPER_MEDIASTINUM] + shares[regions.HEART]
+    return (
+        f"**{percent(regions.in_lungs(shares))}** of the evidence for {direction} lies in the lungs, the most of it, "
+        f"{percent(shares[most])}, in the {regions.ZONES[most]}; {percent(between)} lies between the lungs, and "
+        f"{percent(shares[regions.OUTSIDE])} outside."
+    )
+
+
+def outside(shares: dict[int, float], direction: str) -> str | None:
+    """A warning where most of a map's evidence lies outside the lungs, or None."""
+    inside = regions.in_lungs(shares)
+    if inside >= 0.5:
+        return None
+    return (
+        f"Only {percent(inside)} of the evidence for {direction} lies in the lungs. Where a model looks elsewhere, it "
+        "may have learnt something else than lungs: the framing, a marker, the exposure. Be wary of its answer, even "
+        "where it is right."
+    )
+
+
+def no_lungs(negative_has_lungs: bool) -> str:
+    """Why an image may be no chest X-ray. negative_has_lungs: whether lungs are found once black and white are
+    swapped."""
+    if negative_has_lungs:
+        return (
+            "No lungs found as it is, but with black and white swapped there are: this image seems to be stored as a "
+            "negative. The models know films on which bone is bright; their answer to this one means little."
+        )
+    return (
+        "No lungs found on this image. Is it a frontal chest X-ray? The models give every picture a probability, a "
+        "photograph too; without lungs it means nothing."
+    )
 
 
 def answer(entry: Entry) -> str:

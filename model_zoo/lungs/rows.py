@@ -1,0 +1,60 @@
+"""How well the lung-field network did, image by image, and in sum.
+
+Rows, one per image of a set (`chest_xray-test.csv`, ...): image_id; patient_id; dice, 0..1, between the network's mask
+and the true one; hausdorff95, in pixels of a film of FILM pixels a side, empty where one of the two is empty; found, 1,
+or 0 where the gate said "no lungs found".
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import binary_erosion, distance_transform_edt
+
+from model_zoo.intervals import RESAMPLES, Estimate, draws
+from model_zoo.lungs.card import EXPORT
+from model_zoo.registry import ExportError
+
+FILM = 224
+COLUMNS = ("image_id", "patient_id", "dice", "hausdorff95", "found")
+
+
+def read_rows(name: str, folder: Path = EXPORT) -> pd.DataFrame:
+    """Rows of one set. Raises ExportError without them."""
+    path = folder / "rows" / f"{name}.csv"
+    if not path.is_file():
+        raise ExportError(f"{path}: expected rows of the lung-field network. Received: no such file.")
+    return pd.read_csv(path, dtype={"image_id": str, "patient_id": str})
+
+
+def summarise(rows: pd.DataFrame) -> dict[str, list[float]]:
+    """Mean Dice and mean 95th-percentile Hausdorff distance as [value, low, high], with 95% intervals from a bootstrap
+    over patients, and the share of images in which lungs were found."""
+    figures = {name: clustered_mean(rows[name], rows["patient_id"]) for name in ("dice", "hausdorff95", "found")}
+    return {name: [round(v, 4) for v in (figure.value, figure.low, figure.high)] for name, figure in figures.items()}
+
+
+def clustered_mean(values: pd.Series, patient_id: pd.Series) -> Estimate:
+    """The mean of the values that are numbers, and its bootstrap interval over patients."""
+    known = values.notna()
+    values, (patient, names) = values[known].to_numpy(float), pd.factorize(patient_id[known])
+    sums, counts = np.bincount(patient, values), np.bincount(patient)
+    blocks = draws(len(names), len(values), RESAMPLES, seed=0)
+    means = np.concatenate([(sums @ drawn) / (counts @ drawn) for drawn in blocks])
+    return Estimate.percentile(values.mean(), means)
+
+
+def dice(found: np.ndarray, true: np.ndarray) -> float:
+    """Dice coefficient of two masks, bool (height, width); 1 where both are empty."""
+    size = found.sum() + true.sum()
+    return float(2 * (found & true).sum() / size) if size else 1.0
+
+
+def hausdorff95(found: np.ndarray, true: np.ndarray) -> float:
+    """The larger of the two 95th percentiles of the distances, in pixels, from the one border to the other
+    (Huttenlocher et al. 1993, with the percentile that segmentation challenges use). nan where a mask is empty."""
+    if not (found.any() and true.any()):
+        return float("nan")
+    borders = [mask & ~binary_erosion(mask) for mask in (found, true)]
+    distances = [distance_transform_edt(~border) for border in borders]
+    return float(max(np.percentile(distances[1][borders[0]], 95), np.percentile(distances[0][borders[1]], 95)))

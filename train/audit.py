@@ -1,0 +1,118 @@
+"""`python -m train audit`: where each export looks, on test images whose lungs are known, and docs/explanations.md."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from cases.collections import open_collection
+from cases.settings import PROJECT_ROOT
+from model_zoo import looking
+from model_zoo.engine import Engine
+from model_zoo.lungs.card import LungCard
+from model_zoo.registry import Export
+from train.lungs.data import true_mask, with_masks
+from train.results import table
+
+PAGE = PROJECT_ROOT / "docs" / "explanations.md"
+AUDITED = ("chest_xray-test", "phantom-test")
+
+_PAGE = """# Where the models look
+
+Written by `python -m train audit`; a test fails when it is stale. Every figure is a mean over images with its 95%
+interval (bootstrap over patients), computed from rows in `model_zoo/`.
+
+## The lung fields
+
+`model_zoo/lungs/` holds a network of {parameters:,} parameters that finds the lungs on a film of {side} pixels a side.
+It learnt from the masks of V7 Labs on the training part of the Kermany films, from phantoms, whose lungs are known
+exactly, and from images that show no chest. The same patients as for the classifiers were held out.
+
+{lungs}
+Dice is the overlap with the true mask, 1 at best. HD95 is the 95th percentile of the distance between the two borders,
+in pixels of a film of 224 a side. "Found" is the share of films on which the gate lets the lungs pass as lungs; its two
+limits were set on validation films ({rule}).
+
+## Evidence in the lungs
+
+Grad-CAM for pneumonia, on every image with pneumonia: the share of the evidence that lies inside the true lungs. A
+Gaussian in the middle of the film, which looks at no film at all, is the figure to beat: a map below it looks at the
+lungs less than one that is blind.
+
+{real}
+## Evidence in the opacity, on phantoms
+
+On phantoms the opacity is known exactly. "Pointing game" is the share of images whose strongest spot lies in it, and
+"in opacity" the share of the evidence.
+
+{phantoms}"""
+
+
+def audit(export: Export, name: str) -> pd.DataFrame:
+    """Store and return an export's rows of one set of AUDITED. Raises CollectionUnavailable without images or masks."""
+    collection = open_collection(name.removesuffix("-test"))
+    engine = Engine(export)
+    rows = []
+    entries = [entry for entry in with_masks(collection, collection.entries("test")) if entry.label == 1]
+    for entry in tqdm(entries, desc=f"{export.id} on {name}", unit="image", mininterval=1):
+        radiograph = collection.load(entry.id)
+        heatmap = engine.explain(engine.input(radiograph.pixels)[np.newaxis])[0].evidence("pneumonia")
+        lungs = true_mask(collection, entry)
+        opacity = radiograph.opacity if collection.synthetic else None
+        blind = looking.measure(looking.centre(*lungs.shape), lungs, opacity)
+        found = {**looking.measure(heatmap, lungs, opacity), **{f"centre_{key}": v for key, v in blind.items()}}
+        rows.append({"image_id": entry.id, "patient_id": entry.patient_id or entry.id, **found})
+    table = pd.DataFrame(rows, columns=list(looking.COLUMNS)).round(5)
+    path = looking.rows_path(export, name)
+    path.parent.mkdir(exist_ok=True)
+    table.to_csv(path, index=False)
+    return table
+
+
+def write_explanations(exports: Iterable[Export], lungs: LungCard, path: Path = PAGE) -> str:
+    """Write docs/explanations.md from stored rows and return its text. Raises ExportError for missing rows."""
+    exports = list(exports)
+    page = _PAGE.format(
+        parameters=lungs.parameters,
+        side=lungs.side,
+        rule=lungs.gate.rule,
+        lungs=_lungs_table(lungs),
+        real=_looking_table(exports, "chest_xray-test", {"in_lungs": "in the lungs"}),
+        phantoms=_looking_table(
+            exports,
+            "phantom-test",
+            {"in_lungs": "in the lungs", "in_opacity": "in opacity", "pointing": "pointing game"},
+        ),
+    )
+    path.write_text(page, encoding="utf-8")
+    return page
+
+
+def _lungs_table(card: LungCard) -> str:
+    rows = [
+        [f"`{name}`", *("{:.3f} ({:.3f} to {:.3f})".format(*figures[key]) for key in ("dice", "hausdorff95", "found"))]
+        for name, figures in card.metrics.items()
+    ]
+    return table(["images", "Dice", "HD95", "found"], rows)
+
+
+def _looking_table(exports: list[Export], name: str, columns: dict[str, str]) -> str:
+    """One row per export, best first in the first column, and the Gaussian last."""
+    found = {export.id: looking.read_looking(export, name) for export in exports}
+    estimates = {model_id: looking.estimates(rows) for model_id, rows in found.items()}
+    first = next(iter(columns))
+    best_first = sorted(estimates, key=lambda model_id: -estimates[model_id][first].value)
+    lines = [
+        [
+            f"`{model_id}`",
+            *(str(estimates[model_id][key]) for key in columns),
+            str(int(found[model_id][first].isna().sum())),
+        ]
+        for model_id in best_first
+    ]
+    # The same for every model: it is measured on every image, empty maps included.
+    blind = estimates[best_first[0]]
+    lines.append(["a centred Gaussian", *(str(blind[f"centre_{key}"]) for key in columns), "0"])
+    return table(["model", *columns.values(), "empty maps"], lines)

@@ -1,0 +1,90 @@
+"""Images with their lung masks, for training and for measuring.
+
+Real masks lie in `lung_masks/` of the data folder, in the layout of the collection's images, as PNG with 0 or 255 of
+any size; they are those of V7 Labs (CC BY 4.0), matched to the Kermany films. Phantoms bring their own.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from cases.collections import open_collection
+from cases.collections.base import Collection, CollectionUnavailable, Entry
+from cases.preprocess import model_input
+from cases.settings import data_root
+from train.data import development_entries, patient_split
+from train.lungs.not_chests import not_a_chest
+
+MASKS_LICENCE = "lung masks: V7 Labs, CC BY 4.0"
+# Of the training images, how many show no chest.
+NOT_CHESTS = 0.15
+
+
+@dataclass(frozen=True)
+class MaskedImages:
+    """pairs: uint8 (n, side, side, 2), the image and its mask, 0 outside the lungs to 255 inside.
+    entries: n of them, or none where images were made up."""
+
+    pairs: np.ndarray
+    entries: tuple[Entry, ...]
+
+
+def masks_root() -> Path:
+    """Raises CollectionUnavailable when the masks are not there."""
+    root = data_root() / "lung_masks"
+    if not root.is_dir():
+        raise CollectionUnavailable(
+            f"Expected the lung masks of the Kermany films, as train|test/NORMAL|PNEUMONIA/*.png, in {root}. Received: "
+            "no such folder. Set the environment variable LUNGLENS_DATA to the folder that holds lung_masks."
+        )
+    return root
+
+
+def mask_path(image_id: str) -> Path:
+    return (masks_root() / image_id).with_suffix(".png")
+
+
+def true_mask(collection: Collection, entry: Entry) -> np.ndarray:
+    """bool (height, width): where an image's lungs are. Any size; the image's own for phantoms."""
+    if collection.synthetic:
+        return collection.load(entry.id).lung_fields > 0
+    mask = cv2.imread(str(mask_path(entry.id)), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise CollectionUnavailable(f"Expected a readable mask. Received: {mask_path(entry.id)}.")
+    return mask > 127
+
+
+def with_masks(collection: Collection, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The entries that a mask is known for."""
+    return tuple(entry for entry in entries if collection.synthetic or mask_path(entry.id).exists())
+
+
+def masked_images(collection: Collection, entries: Iterable[Entry], side: int) -> MaskedImages:
+    entries = with_masks(collection, entries)
+    pairs = np.empty((len(entries), side, side, 2), np.uint8)
+    for i, entry in enumerate(tqdm(entries, desc=f"reading {collection.id}", unit="image", mininterval=1)):
+        pairs[i, ..., :1] = model_input(collection.load(entry.id).pixels, side, 1)
+        pairs[i, ..., 1:] = model_input(255 * true_mask(collection, entry).astype(np.uint8), side, 1)
+    return MaskedImages(pairs, entries)
+
+
+def development_sets(collection_id: str, side: int, seed: int) -> tuple[MaskedImages, MaskedImages]:
+    """(training, validation). Both hold whole patients of the collection; training also has the phantoms' train split
+    and images without a chest."""
+    collection = open_collection(collection_id)
+    parts = patient_split(development_entries(collection), 0.15, seed)
+    training, validation = (masked_images(collection, part, side) for part in parts)
+    rng = np.random.default_rng(seed)
+    films = rng.choice(training.pairs[..., 0], round(NOT_CHESTS * len(training.pairs)))
+    empty = np.zeros((len(films), side, side, 2), np.uint8)
+    for i, film in enumerate(films):
+        empty[i, ..., 0] = not_a_chest(rng, film)
+    more = [training.pairs, empty]
+    if not collection.synthetic:
+        phantoms = open_collection("phantom")
+        more.append(masked_images(phantoms, phantoms.entries("train"), side).pairs)
+    return MaskedImages(np.concatenate(more), training.entries), validation

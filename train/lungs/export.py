@@ -1,0 +1,119 @@
+"""From a finished run of the lung-field network to model_zoo/lungs/export: `python -m train lungs export` and
+`evaluate`. The gate is set on validation images; only `evaluate` reads a test split."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pandas as pd
+
+from cases.collections import open_collection
+from cases.collections.base import Collection, Entry
+from model_zoo.card import write_card
+from model_zoo.lungs.card import Gate, LungCard, read_lung_card
+from model_zoo.lungs.regions import confidence
+from model_zoo.lungs.rows import COLUMNS, FILM, dice, hausdorff95, summarise
+from model_zoo.lungs.segmenter import LungSegmenter
+from model_zoo.registry import ExportError, sha256_of
+from train.compact import compress, round_mantissa
+from train.lungs.data import MASKS_LICENCE, true_mask, with_masks
+
+MANTISSA_BITS = 8
+# Of the validation films, the share that each of the gate's two limits may turn away.
+TURNED_AWAY = 0.0025
+
+
+def export(run: Path, folder: Path) -> LungCard:
+    """Write the export from the finished run, replacing an earlier one only once the new one is complete.
+
+    Raises ExportError when the run is not finished.
+    """
+    if not (run / "trained.keras").exists():
+        raise ExportError(f"{run}: expected a finished run. Received: no trained.keras. Run `lungs fit` first.")
+    unfinished = folder.with_name(f".{folder.name}-unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    network = keras.models.load_model(run / "trained.keras", compile=False)
+    network.set_weights([round_mantissa(weight, MANTISSA_BITS) for weight in network.get_weights()])
+    path = unfinished / "model.keras"
+    network.save(path)
+    compress(path)
+    shutil.copy(run / "history.csv", unfinished / "history.csv")
+
+    environment = json.loads((run / "environment.json").read_text())
+    split = json.loads((run / "split.json").read_text())
+    settings = environment["settings"]
+    collection = open_collection(settings["collection"])
+    card = LungCard(
+        title="Lung fields",
+        architecture="a U-Net that works at half its input's resolution",
+        side=settings["side"],
+        gate=Gate(0.0, 0.0, "none yet", "none"),
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        parameters=network.count_params(),
+        mantissa_bits=MANTISSA_BITS,
+        licence=f"{collection.licence}; {MASKS_LICENCE}",
+        counts={part: len(ids) for part, ids in split.items()},
+        recipe=settings,
+        device=environment["device"],
+        versions=environment["versions"],
+    )
+    write_card(card, unfinished / "card.json")
+    by_id = {entry.id: entry for entry in collection.entries()}
+    validation = [by_id[i] for i in split["validation"]]
+    name = f"{collection.id}-validation"
+    gate = _gate(LungSegmenter(unfinished), collection, validation, name)
+    write_card(dataclasses.replace(card, gate=gate), unfinished / "card.json")
+    _measure(unfinished, collection, validation, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+    return read_lung_card(folder)
+
+
+def evaluate(folder: Path, collection_id: str) -> LungCard:
+    """Measure an export on the test split of a collection that has masks; rows and summary are stored."""
+    collection = open_collection(collection_id)
+    _measure(folder, collection, with_masks(collection, collection.entries("test")), f"{collection_id}-test")
+    card = read_lung_card(folder)
+    if not collection.synthetic:
+        card = dataclasses.replace(card, test_read=(*card.test_read, date.today().isoformat()))
+        write_card(card, folder / "card.json")
+    return card
+
+
+def _gate(segmenter: LungSegmenter, collection: Collection, entries: Iterable[Entry], name: str) -> Gate:
+    maps = [segmenter.probabilities(segmenter.input(collection.load(e.id).pixels)[np.newaxis])[0] for e in entries]
+    limits = [
+        round(float(np.quantile(values, TURNED_AWAY)), 4)
+        for values in ([(one > 0.5).mean() for one in maps], [confidence(one) for one in maps])
+    ]
+    rule = f"each limit turns {TURNED_AWAY:.2%} of the validation films away"
+    return Gate(*limits, rule=rule, chosen_on=name)
+
+
+def _measure(folder: Path, collection: Collection, entries: Iterable[Entry], name: str) -> None:
+    """Store rows and summary of these entries."""
+    segmenter = LungSegmenter(folder)
+    rows = []
+    for entry in entries:
+        pixels = collection.load(entry.id).pixels
+        probability = segmenter.probabilities(segmenter.input(pixels)[np.newaxis])[0]
+        found = cv2.resize(probability, (FILM, FILM), interpolation=cv2.INTER_LINEAR) > 0.5
+        true = true_mask(collection, entry).astype(np.uint8)
+        true = cv2.resize(true, (FILM, FILM), interpolation=cv2.INTER_NEAREST) > 0
+        passed = segmenter.find(pixels) is not None
+        overlap, distance = dice(found, true), hausdorff95(found, true)
+        rows.append((entry.id, entry.patient_id or entry.id, round(overlap, 5), round(distance, 3), int(passed)))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    (folder / "rows").mkdir(exist_ok=True)
+    table.to_csv(folder / "rows" / f"{name}.csv", index=False)
+    card = read_lung_card(folder)
+    card = dataclasses.replace(card, metrics={**card.metrics, name: summarise(table)})
+    write_card(card, folder / "card.json")

@@ -1,0 +1,60 @@
+"""What the app says of lungs: outlines on a film, where the evidence lies, and a warning where there are none."""
+
+import numpy as np
+import streamlit as st
+
+from cases.radiograph import Radiograph
+from model_zoo.card import CardError
+from model_zoo.lungs import regions
+from model_zoo.lungs.regions import LungFields
+from model_zoo.registry import ExportError
+from views.shared import cache, film, words
+from views.shared.figures.lung_zones import lung_zones
+from views.shared.frame import ground
+from views.shared.probability_scale import NORMAL_COLOUR, PNEUMONIA_COLOUR
+
+OUTLINE = (130, 235, 175)
+
+
+def find(radiograph: Radiograph) -> LungFields | None:
+    """The lung fields of a radiograph; where there are none, or the network cannot be used, a warning says so."""
+    try:
+        fields = cache.lung_fields(radiograph.pixels)
+        if fields is None:
+            negative_has_lungs = cache.lung_fields(255 - radiograph.pixels) is not None
+            st.warning(words.no_lungs(negative_has_lungs), icon=":material/help:")
+        return fields
+    except (ExportError, CardError) as error:
+        st.warning(f"The lungs cannot be outlined: {words.export_problem(error)}", icon=":material/error:")
+        return None
+
+
+def outlined(picture: np.ndarray, fields: LungFields) -> np.ndarray:
+    """picture as film.outlined takes it, with the borders of both lungs."""
+    for lung in (1, 2):
+        picture = film.outlined(picture, fields.lungs == lung, OUTLINE)
+    return picture
+
+
+def show_shares(fields: LungFields, evidence: np.ndarray, direction: str) -> None:
+    """Where the evidence lies, as a chart and in words, and a warning where most lies outside the lungs.
+
+    evidence: Explanation.evidence(direction). An empty map is said elsewhere and shows nothing here.
+    """
+    shares = regions.shares(evidence, fields.regions)
+    if shares is None:
+        return
+    st.markdown(f"**Where the evidence for {direction} lies**")
+    chart, sentences = st.columns([1, 1.3], gap="medium", vertical_alignment="center")
+    sentence = words.where(shares, direction)
+    with chart:
+        colour = PNEUMONIA_COLOUR if direction == "pneumonia" else NORMAL_COLOUR
+        st.image(lung_zones(shares, colour, ground()), width="stretch", alt=sentence.replace("*", ""))
+    with sentences:
+        st.markdown(sentence)
+        st.caption(
+            "R is the patient's right. The shares are of the heatmap's sum; the map is coarse, so that some of what "
+            "lies beside a lung may belong to it. A network finds the lungs and can err."
+        )
+    if warning := words.outside(shares, direction):
+        st.warning(warning, icon=":material/visibility_off:")
