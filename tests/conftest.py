@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -11,6 +12,14 @@ import pytest
 from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
 from model_zoo.predictions import COLUMNS, write_predictions
 from model_zoo.registry import Export, sha256_of
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_to_collect():
+    """Streamlit collects garbage after each run of a page. Among the half million objects of the imported libraries
+    that takes longer than the page; frozen ones are passed over."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +56,22 @@ def make_card(folder, **changes) -> Card:
         "limits": ("Knows nothing.",),
     }
     return Card(**{**fields, **changes})
+
+
+def reference_gradcam(engine, images, direction):
+    """tf-keras-vis's Grad-CAM (n, rows, columns) at the heatmap layer, not normalised."""
+    from tf_keras_vis.gradcam import Gradcam
+
+    sign = 1 if direction == "pneumonia" else -1
+    return Gradcam(engine.model)(
+        lambda logits: sign * logits[:, 0],
+        images.astype(np.float32),
+        penultimate_layer=engine.export.card.heatmap.layer,
+        # It would go back to the last convolution from an activation that follows it.
+        seek_penultimate_conv_layer=False,
+        expand_cam=False,
+        normalize_cam=False,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -123,6 +123,11 @@ def sees_pictures(page) -> None:
     )
 
 
+def settled(page) -> None:
+    """The page is complete: what is clicked before may be gone when the click arrives, and what is read may change."""
+    page.locator("[data-test-script-state='notRunning']").wait_for()
+
+
 @pytest.mark.parametrize("file", uploads())
 def test_an_upload_gets_a_probability_and_an_overlay(page, address, file):
     page.goto(f"{address}/diagnose?collection=upload")
@@ -130,6 +135,7 @@ def test_an_upload_gets_a_probability_and_an_overlay(page, address, file):
     number = page.locator("[data-probability]")
     number.wait_for()
     assert 0 < float(number.get_attribute("data-probability")) < 1
+    settled(page)
     if page.get_by_text("Nothing to paint").count():
         page.get_by_role("radio", name="Normal").click()
     sees_pictures(page)
@@ -140,6 +146,7 @@ def test_a_bad_upload_leaves_the_app_usable(page, address):
     page.goto(f"{address}/diagnose?collection=upload")
     send(page, "letter.jpeg", b"Dear doctor")
     page.get_by_text("expected a JPEG, PNG").wait_for()
+    settled(page)
     assert page.get_by_text("Traceback").count() == 0
     send(page, *full_size_jpeg())
     page.locator("[data-probability]").wait_for()
@@ -151,6 +158,7 @@ def test_a_bad_upload_leaves_the_app_usable(page, address):
 def test_a_thumbnail_opens_its_image_and_the_address_keeps_it(page, address):
     page.goto(f"{address}/diagnose?collection=phantom")
     page.locator("[data-probability]").wait_for()
+    settled(page)
     page.locator(".st-key-film_strip button").nth(3).click()
     page.wait_for_function("location.search.includes('image=')")
     chosen = page.url
@@ -167,6 +175,7 @@ def test_a_page_opens_by_its_address_and_fits_the_screen(page, address, name, wi
     page.goto(f"{address}/{name}")
     page.get_by_text(NOTICE).wait_for()
     page.locator("h1").wait_for()
+    settled(page)
     assert page.get_by_text("Page not found").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
@@ -176,22 +185,20 @@ def test_a_deep_link_may_be_the_first_request_of_a_server(browser, tmp_path):
         page.goto(f"{address}/performance")
         page.locator("h1", has_text="Performance").wait_for()
         page.get_by_text(NOTICE).wait_for()
+        settled(page)
         assert page.get_by_text("Page not found").count() == 0
 
 
 def test_back_returns_to_the_image_before(page, address):
     page.goto(f"{address}/diagnose?collection=phantom")
     thumbnails = page.locator(".st-key-film_strip button")
+    thumbnails.nth(5).wait_for()
     for place in (3, 5):
+        settled(page)
         thumbnails.nth(place).click()
         page.get_by_text(f"Case {place + 1} of 200").wait_for()
     page.go_back()
     page.get_by_text("Case 4 of 200").wait_for()
-
-
-def settled(page) -> None:
-    """The page is complete: what is clicked before may be gone when the click arrives."""
-    page.locator("[data-test-script-state='notRunning']").wait_for()
 
 
 def opened_case(page) -> None:
@@ -199,6 +206,30 @@ def opened_case(page) -> None:
     page.locator("[class*='st-key-errors-card-0'] .stButton button").click()
     page.get_by_text("The truth:").wait_for()
     page.wait_for_function("() => document.querySelector('.st-key-overlay img')?.naturalWidth > 0")
+    settled(page)
+
+
+def clicked_false_negatives(page) -> None:
+    cell = page.locator(".st-key-performance-cell svg text", has_text="false negatives")
+    cell.wait_for()
+    settled(page)
+    page.wait_for_timeout(1000)  # Vega listens a moment after it has drawn
+    cell.click()
+
+
+def moved_threshold(page) -> str:
+    """The slider's threshold as a click writes it, once the address has it: the last of many key presses gets there a
+    moment later."""
+    page.wait_for_function(
+        """() => {
+            const slider = document.querySelector('.st-key-threshold input[type=range]');
+            const address = new URLSearchParams(location.search).get('threshold');
+            return address !== null && Number(address) === Number(slider.value);
+        }"""
+    )
+    settled(page)
+    # The slider writes 0.860, a click on a chart 0.86.
+    return str(float(re.search(r"threshold=([\d.]+)", page.url)[1]))
 
 
 def counted(page) -> int:
@@ -209,10 +240,7 @@ def counted(page) -> int:
 
 def test_a_cell_of_the_confusion_matrix_opens_its_images_and_one_of_them_its_heatmap(page, address):
     page.goto(f"{address}/performance?model=cnn11&set=phantom-test")
-    cell = page.locator(".st-key-performance-cell svg text", has_text="false negatives")
-    cell.wait_for()
-    page.wait_for_timeout(1000)  # Vega listens a moment after it has drawn
-    cell.click()
+    clicked_false_negatives(page)
     page.wait_for_url("**/errors?*outcome=false*negative*")
     page.get_by_text("Pneumonias that the model calls normal").wait_for()
     opened_case(page)
@@ -223,18 +251,15 @@ def test_a_cell_of_the_confusion_matrix_opens_its_images_and_one_of_them_its_hea
 
 def test_the_slider_s_threshold_goes_with_the_click_and_a_reload_shows_the_same(page, address):
     page.goto(f"{address}/performance?model=cnn11&set=phantom-test")
-    cell = page.locator(".st-key-performance-cell svg text", has_text="false negatives")
-    cell.wait_for()
+    slider = page.locator(".st-key-threshold input[type=range]")
+    slider.wait_for()
     settled(page)
-    page.locator(".st-key-threshold input[type=range]").focus()
+    slider.focus()
     for _ in range(40):
         page.keyboard.press("ArrowRight")
     page.get_by_text("was picked by hand").wait_for()
-    page.wait_for_url("**threshold=*")
-    moved = re.search(r"threshold=([\d.]+)", page.url)[1]
-    settled(page)
-    page.wait_for_timeout(1000)  # Vega listens a moment after it has drawn
-    cell.click()
+    moved = moved_threshold(page)
+    clicked_false_negatives(page)
     page.wait_for_url(f"**/errors?*threshold={moved}*")
     page.get_by_text("a threshold chosen by hand").wait_for()
     opened_case(page)

@@ -2,9 +2,12 @@
 
 import zipfile
 
+import numpy as np
 import pandas as pd
 import pytest
+from conftest import reference_gradcam
 
+from cases.collections import open_collection
 from model_zoo import evaluation
 from model_zoo.registry import EXPORTS, scan
 
@@ -27,10 +30,15 @@ def export(request):
     return EXPORTED[request.param]
 
 
-def test_model_loads_in_safe_mode_with_keras_s_own_layers(export):
+@pytest.fixture(scope="module")
+def engine(export):
+    """Loaded once for all tests of an export: the largest takes seconds."""
     from model_zoo.engine import Engine
 
-    engine = Engine(export)
+    return Engine(export)
+
+
+def test_model_loads_in_safe_mode_with_keras_s_own_layers(engine, export):
     assert all(layer.__class__.__module__.startswith("keras.") for layer in engine.model._flatten_layers())
     assert engine.model.count_params() == export.card.weights.parameters
 
@@ -85,25 +93,34 @@ def test_kermany_exports_are_reported_on_the_official_test_split(export):
 
 
 def test_phantom_rows_are_of_the_phantoms_that_this_version_makes(export):
-    from cases.collections import open_collection
-
     rows = export.predictions("phantom-test")
     entries = {entry.id: entry for entry in open_collection("phantom").entries("test")}
     assert list(rows["image_id"]) == list(entries)
     assert list(rows["label"]) == [entry.label for entry in entries.values()]
 
 
-def test_phantom_scores_repeat(export):
+def test_phantom_scores_repeat(engine, export):
     """The stored rows are what this export says of the phantoms as they are generated now."""
-    from cases.collections import open_collection
-    from model_zoo.engine import Engine
-
     phantoms = open_collection("phantom")
     rows = export.predictions("phantom-test").iloc[::25]
-    received = list(Engine(export).probabilities(phantoms.load(image_id).pixels for image_id in rows["image_id"]))
+    received = list(engine.probabilities(phantoms.load(image_id).pixels for image_id in rows["image_id"]))
     pd.testing.assert_series_equal(
         pd.Series(received), rows["probability"].reset_index(drop=True), check_names=False, atol=0.01
     )
+
+
+def test_maps_and_logits_agree_with_tf_keras_vis_and_the_whole_model(engine):
+    phantoms = open_collection("phantom")
+    chosen = phantoms.entries("test")[:8]
+    images = np.stack([engine.input(phantoms.load(entry.id).pixels) for entry in chosen])
+    explanations = engine.explain(images)
+    np.testing.assert_allclose(engine.logits(images), engine.model.predict(images, verbose=0)[:, 0], atol=1e-3)
+    for direction in ("pneumonia", "normal"):
+        expected = np.asarray(reference_gradcam(engine, images, direction))
+        received = np.stack([explanation.evidence(direction) for explanation in explanations])
+        assert expected.max() > 0
+        assert np.corrcoef(expected.ravel(), received.ravel())[0, 1] >= 0.999
+        assert np.abs(expected - received).max() <= 0.01 * expected.max()
 
 
 def test_history_covers_every_epoch(export):

@@ -243,6 +243,14 @@ class TestStages:
         environment = json.loads((tmp_path / "run" / "environment.json").read_text())
         assert environment["device"].endswith("mixed_bfloat16")
 
+    @pytest.mark.parametrize("trainable", ["head", "all"])
+    def test_the_loss_is_of_a_float32_logit_whatever_the_network_computes_in(self, trainable, tmp_path):
+        recipe = dataclasses.replace(RECIPE, stages=(Stage("one", 1, 0.01, trainable=trainable),))
+        with patch.object(keras.Model, "fit", autospec=True) as fitted:
+            fit(recipe, tmp_path / "run", precision="mixed_bfloat16")
+        trainer = fitted.call_args.args[0]
+        assert trainer.output.dtype == "float32"
+
     def test_a_random_share_is_kept_out_of_training_and_reported_apart(self, tmp_path):
         recipe = dataclasses.replace(RECIPE, random_test_share=0.25, stages=(Stage("one", 1, 0.02),))
         fit(recipe, tmp_path / "run")

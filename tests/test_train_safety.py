@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 import tiny_training
 from PIL import Image
 
@@ -20,7 +21,9 @@ from train.__main__ import main
 from train.fit import fit
 from train.recipe import Stage, TrainingStopped
 
-RECIPE = dataclasses.replace(tiny_training.RECIPE, stages=(Stage("first", 1, 0.02), Stage("second", 1, 0.01)))
+RECIPE = dataclasses.replace(
+    tiny_training.RECIPE, stages=(Stage("first", 1, 0.02, steps=3), Stage("second", 1, 0.01, steps=3))
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,6 +31,14 @@ def blobs():
     COLLECTIONS["blobs"] = tiny_training.Blobs
     yield
     del COLLECTIONS["blobs"]
+
+
+@pytest.fixture
+def untraced():
+    """Tracing a network takes longer than a few steps of it."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 class Killed(BaseException):
@@ -91,6 +102,7 @@ class Killer:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("untraced")
 def test_a_run_killed_at_every_change_to_its_files_ends_where_an_unbroken_one_does(tmp_path):
     unbroken, run = tmp_path / "unbroken", tmp_path / "killed"
     fit(RECIPE, unbroken)
@@ -138,6 +150,7 @@ def test_an_unreadable_film_is_named_before_anything_is_trained(tmp_path, monkey
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_loss_that_is_no_number_keeps_the_checkpoint_before_it(tmp_path):
     stages = (RECIPE.stages[0], dataclasses.replace(RECIPE.stages[1], learning_rate=float("nan")))
     with pytest.raises(TrainingStopped, match=r"loss became nan in stage 'second'.*Lower its learning_rate"):

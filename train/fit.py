@@ -240,12 +240,15 @@ def _fit_stage(
 
 def _trainer(network: keras.Model, recipe: Recipe, stage: Stage) -> keras.Model:
     """What a stage fits: the head on features, or the network behind its augmentation, with its first layers frozen."""
+    # Whatever the network computes in.
+    as_float32 = keras.layers.Activation("linear", dtype="float32")
     if stage.trainable == "head":
-        return keras.Model(network.get_layer(recipe.heatmap_layer).output, network.output, name="trainer")
+        features = network.get_layer(recipe.heatmap_layer).output
+        return keras.Model(features, as_float32(network.output), name="trainer")
     for layer, trainable in zip(network.layers, _trainable(network, recipe, stage), strict=True):
         layer.trainable = trainable
     augmented = augmenter(recipe.augmentation, recipe.seed)(network.input)
-    logits = keras.layers.Activation("linear", dtype="float32")(network(augmented))
+    logits = as_float32(network(augmented))
     if recipe.teacher:
         logits = Imitation()(logits, answers_of(recipe)(augmented))
     return keras.Model(network.input, logits, name="trainer")
