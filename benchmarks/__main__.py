@@ -2,13 +2,14 @@
 
 import sys
 
-from benchmarks import engine, evidence, features, gallery, phantoms, startup
+from benchmarks import engine, evidence, features, gallery, lungs, phantoms, startup
 
 BENCHMARKS = {
     "engine": engine.run,
     "evidence": evidence.run,
     "features": features.run,
     "gallery": gallery.run,
+    "lungs": lungs.run,
     "phantoms": phantoms.run,
     "startup": startup.run,
 }

@@ -19,6 +19,8 @@ import pytest
 from PIL import Image
 
 from cases.phantom import PhantomParameters, generate
+from model_zoo.looking import read_looking
+from model_zoo.registry import open_export
 from views.shared.frame import NOTICE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -140,6 +142,29 @@ def test_an_upload_gets_a_probability_and_an_overlay(page, address, file):
         page.get_by_role("radio", name="Normal").click()
     sees_pictures(page)
     page.get_by_text(NOTICE).wait_for()
+
+
+def test_the_lungs_are_outlined_and_a_model_that_looks_beside_them_gets_a_warning(page, address):
+    """On the phantom on which mobilenetv2 looks at the lungs least, by its stored rows."""
+    rows = read_looking(open_export("mobilenetv2"), "phantom-test")
+    image = rows.loc[rows["in_lungs"].idxmin(), "image_id"]
+    page.goto(f"{address}/diagnose?model=mobilenetv2&collection=phantom&image={image}")
+    page.get_by_text("of the evidence for pneumonia lies in the lungs. Where a model looks elsewhere").wait_for()
+    page.locator("img[alt*='lies in the lungs, the most of it']").wait_for()
+    settled(page)
+    film = page.locator(".st-key-radiograph img")
+    outlined = film.get_attribute("src")
+    page.get_by_text("Outline the lungs").click()
+    page.wait_for_function("before => document.querySelector('.st-key-radiograph img').src !== before", arg=outlined)
+
+
+def test_what_shows_no_chest_is_doubted(page, address):
+    page.goto(f"{address}/diagnose?collection=upload")
+    data = BytesIO()
+    Image.linear_gradient("L").save(data, "PNG")
+    send(page, "slope.png", data.getvalue())
+    page.get_by_text("No lungs found on this image").wait_for()
+    page.locator("[data-probability]").wait_for()
 
 
 def test_a_bad_upload_leaves_the_app_usable(page, address):

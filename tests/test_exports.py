@@ -152,3 +152,11 @@ def test_results_page_is_what_compare_writes(tmp_path):
 
     fresh = write_results(map(load_recipe, recipe_ids()), EXPORTED, tmp_path / "results.md")
     assert RESULTS.read_text(encoding="utf-8") == fresh, "run `python -m train compare`"
+
+
+def test_explanations_page_is_what_audit_writes(tmp_path):
+    from model_zoo.lungs.card import read_lung_card
+    from train.audit import PAGE, write_explanations
+
+    fresh = write_explanations(EXPORTED.values(), read_lung_card(), tmp_path / "explanations.md")
+    assert PAGE.read_text(encoding="utf-8") == fresh, "run `python -m train audit --write-only`"
