@@ -10,6 +10,7 @@ from model_zoo.registry import EXPORTS, scan
 
 EXPORTED, PROBLEMS = scan()
 NETWORKS = sorted(model_id for model_id, export in EXPORTED.items() if export.sees_pixels)
+BASELINES = sorted(set(EXPORTED) - set(NETWORKS))
 MEGABYTE = 1_000_000
 
 
@@ -58,9 +59,9 @@ def test_own_and_phantom_predictions_are_stored(export):
     assert {f"{own}-test", f"{own}-validation", *phantoms} <= set(export.prediction_sets())
 
 
-def test_a_baseline_holds_no_weights_and_judges_the_same_images_as_a_network(export):
-    if export.sees_pixels:
-        pytest.skip("a network")
+@pytest.mark.parametrize("model_id", BASELINES)
+def test_a_baseline_holds_no_weights_and_judges_the_same_images_as_a_network(model_id):
+    export = EXPORTED[model_id]
     assert not (export.folder / "model.keras").exists()
     peer = EXPORTED[export.card.recipe["split_as"]]
     for name in export.prediction_sets():

@@ -59,7 +59,7 @@ def export_width_only(root: Path) -> Export:
         title="Image size alone",
         summary="No network: it is told how wide and how high the file of a film is, and sees no pixel of it. For what "
         "it gets right, nobody has to look at a lung.",
-        architecture="logistic regression on the logarithms of width and height",
+        architecture="logistic regression on logarithms of the size",
         side=None,
         channels=None,
         heatmap=None,

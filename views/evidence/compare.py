@@ -141,7 +141,8 @@ def show_curves(rows: dict[str, pd.DataFrame], rates: dict) -> None:
     # In the order of the ids, so that a model keeps its colour when another set changes the ranking.
     curves = {TITLES[model_id]: evaluation.roc(drawn[model_id]) for model_id in sorted(drawn)}
     alt = "ROC curves: " + ", ".join(f"{TITLES[model_id]} area {rates[model_id]['auroc']}" for model_id in drawn)
-    st.altair_chart(figures.roc_curves(curves, points, ground()), width="stretch", alt=alt)
+    baselines = [TITLES[model_id] for model_id in drawn if not EXPORTS[model_id].sees_pixels]
+    st.altair_chart(figures.roc_curves(curves, points, ground(), baselines), width="stretch", alt=alt)
     st.caption(
         "Nearer to the upper left corner is better; the dashed diagonal is guessing, the dots are the operating "
         "points. Hover over a curve for its figures; click names in the legend to bring their curves out (with Shift "
