@@ -24,6 +24,8 @@ def run() -> None:
     print("One image, medians in ms, and ratios from the same run")
     print("model                 bare forward    engine    reused     peers   engine/bare  peers/engine")
     for model_id, export in scan()[0].items():
+        if not export.sees_pixels:
+            continue
         engine = Engine(export)
         image = engine.input(pixels)[np.newaxis].astype(np.float32)
         reused = Gradcam(engine.model)

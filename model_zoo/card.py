@@ -82,18 +82,20 @@ class Training:
 @dataclass(frozen=True)
 class Card:
     """schema: SCHEMA_VERSION at writing. temperature: probability = sigmoid(logit / temperature).
-    recipe: the hyperparameters. metrics: per prediction set, evaluation.summarise's figures."""
+    recipe: the hyperparameters. metrics: per prediction set, evaluation.summarise's figures.
+
+    side, channels, heatmap and weights describe a network; all four are None for a baseline that sees no pixels."""
 
     id: str
     title: str
     summary: str
     architecture: str
-    side: int
-    channels: int
-    heatmap: Heatmap
+    side: int | None
+    channels: int | None
+    heatmap: Heatmap | None
     temperature: float
     threshold: Threshold
-    weights: Weights
+    weights: Weights | None
     data: Data
     recipe: dict
     training: Training
@@ -103,10 +105,13 @@ class Card:
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self):
+        network = {name: getattr(self, name) for name in ("side", "channels", "heatmap", "weights")}
+        missing = [name for name, value in network.items() if value is None]
+        if 0 < len(missing) < len(network):
+            given = next(name for name in network if name not in missing)
+            raise CardError(f"card.{missing[0]}: expected a value, as {given} has one. Received: None.")
         checks = {
             "schema": (self.schema == SCHEMA_VERSION, f"{SCHEMA_VERSION}", self.schema),
-            "side": (self.side >= 8, "at least 8", self.side),
-            "channels": (self.channels in (1, 3), "1 or 3", self.channels),
             "temperature": (0 < self.temperature < float("inf"), "a number above 0", self.temperature),
             "threshold.value": (0 <= self.threshold.value <= 1, "a probability", self.threshold.value),
             "threshold.chosen_on": (
@@ -114,8 +119,14 @@ class Card:
                 "a prediction set other than a test split",
                 self.threshold.chosen_on,
             ),
-            "heatmap.scale": (0 < self.heatmap.scale < float("inf"), "a number above 0", self.heatmap.scale),
         }
+        if not missing:
+            scale = self.heatmap.scale
+            checks |= {
+                "side": (self.side >= 8, "at least 8", self.side),
+                "channels": (self.channels in (1, 3), "1 or 3", self.channels),
+                "heatmap.scale": (0 < scale < float("inf"), "a number above 0", scale),
+            }
         for field, (holds, expected, received) in checks.items():
             if not holds:
                 raise CardError(f"{field}: expected {expected}. Received: {received!r}.")

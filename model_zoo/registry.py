@@ -4,6 +4,7 @@ Imports nothing that runs a model, and pandas only when rows are read: the first
 the home page imports.
 
 An export folder holds model.keras, card.json, predictions/*.csv and history.csv; adding a model is adding a folder.
+A baseline that sees no pixels (train/width_only.py) is a folder of card.json and predictions/*.csv alone.
 """
 
 import hashlib
@@ -35,6 +36,11 @@ class Export:
         return self.card.id
 
     @property
+    def sees_pixels(self) -> bool:
+        """Whether it can be run on an image. A baseline that cannot has rows, and neither weights nor a heatmap."""
+        return self.card.weights is not None
+
+    @property
     def model_path(self) -> Path:
         return self.folder / "model.keras"
 
@@ -52,7 +58,10 @@ class Export:
         return read_predictions(self.predictions_path(name))
 
     def verified_model_path(self) -> Path:
-        """model_path after its hash was compared with the card's. Raises ExportError when it is missing or differs."""
+        """model_path after its hash was compared with the card's. Raises ExportError when it is missing or differs, and
+        for a baseline."""
+        if not self.sees_pixels:
+            raise ExportError(f"Expected a model that can be run on images. Received: {self.id}, which sees no pixels.")
         if not self.model_path.is_file():
             raise ExportError(f"{self.model_path}: expected the model's weights. Received: no such file.")
         received = sha256_of(self.model_path)

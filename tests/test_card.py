@@ -81,6 +81,23 @@ def test_a_field_of_another_type_is_named(folder, name, group, value):
     assert re.search(rf"{'.'.join(('card', *group, name))}: expected .* Received: ", damaged(path))
 
 
+NETWORK = ("side", "channels", "heatmap", "weights")
+
+
+def test_a_baseline_has_none_of_what_describes_a_network(folder):
+    edit(folder, lambda card: card.update(dict.fromkeys(NETWORK)))
+    export = scan(folder.parent)[0]["tiny"]
+    assert not export.sees_pixels
+    with pytest.raises(ExportError, match="sees no pixels"):
+        export.verified_model_path()
+
+
+@pytest.mark.parametrize("kept", NETWORK)
+def test_half_a_network_is_refused(folder, kept):
+    path = edit(folder, lambda card: card.update({name: None for name in NETWORK if name != kept}))
+    assert f"expected a value, as {kept} has one. Received: None." in damaged(path)
+
+
 def test_an_unknown_field_is_named(folder):
     path = edit(folder, lambda card: card["weights"].update({"colour": "red"}))
     assert "card.weights: expected no other fields than the card's. Received: colour." in damaged(path)

@@ -12,6 +12,8 @@ from model_zoo import evaluation
 from model_zoo.registry import EXPORTS, scan
 
 EXPORTED, PROBLEMS = scan()
+NETWORKS = sorted(model_id for model_id, export in EXPORTED.items() if export.sees_pixels)
+BASELINES = sorted(set(EXPORTED) - set(NETWORKS))
 MEGABYTE = 1_000_000
 
 
@@ -30,32 +32,50 @@ def export(request):
     return EXPORTED[request.param]
 
 
+@pytest.fixture(params=NETWORKS, scope="module")
+def network(request):
+    return EXPORTED[request.param]
+
+
 @pytest.fixture(scope="module")
-def engine(export):
+def engine(network):
     """Loaded once for all tests of an export: the largest takes seconds."""
     from model_zoo.engine import Engine
 
-    return Engine(export)
+    return Engine(network)
 
 
-def test_model_loads_in_safe_mode_with_keras_s_own_layers(engine, export):
+def test_model_loads_in_safe_mode_with_keras_s_own_layers(engine, network):
     assert all(layer.__class__.__module__.startswith("keras.") for layer in engine.model._flatten_layers())
-    assert engine.model.count_params() == export.card.weights.parameters
+    assert engine.model.count_params() == network.card.weights.parameters
 
 
-def test_file_is_small_and_the_card_knows_its_size(export):
-    assert export.model_path.stat().st_size == export.card.weights.bytes <= 75 * MEGABYTE
-    assert set(zipfile.ZipFile(export.model_path).namelist()) == {"metadata.json", "config.json", "model.weights.h5"}
+def test_file_is_small_and_the_card_knows_its_size(network):
+    assert network.model_path.stat().st_size == network.card.weights.bytes <= 75 * MEGABYTE
+    assert set(zipfile.ZipFile(network.model_path).namelist()) == {"metadata.json", "config.json", "model.weights.h5"}
 
 
-def test_rounding_the_weights_left_the_ranking_alone(export):
-    assert abs(export.card.weights.auroc_shift) <= 0.001
-    assert 1 <= export.card.weights.mantissa_bits <= 23
+def test_rounding_the_weights_left_the_ranking_alone(network):
+    assert abs(network.card.weights.auroc_shift) <= 0.001
+    assert 1 <= network.card.weights.mantissa_bits <= 23
 
 
 def test_own_and_phantom_predictions_are_stored(export):
     own = export.card.data.collection
-    assert {f"{own}-test", f"{own}-validation", "phantom-test"} <= set(export.prediction_sets())
+    # A phantom has no size at which it was published.
+    phantoms = {"phantom-test"} if export.sees_pixels else set()
+    assert {f"{own}-test", f"{own}-validation", *phantoms} <= set(export.prediction_sets())
+
+
+@pytest.mark.parametrize("model_id", BASELINES)
+def test_a_baseline_holds_no_weights_and_judges_the_same_images_as_a_network(model_id):
+    export = EXPORTED[model_id]
+    assert not (export.folder / "model.keras").exists()
+    peer = EXPORTED[export.card.recipe["split_as"]]
+    for name in export.prediction_sets():
+        images = [model.predictions(name).set_index("image_id").sort_index() for model in (export, peer)]
+        columns = ["patient_id", "label", "subtype"]
+        pd.testing.assert_frame_equal(images[0][columns], images[1][columns])
 
 
 def test_summary_on_the_card_equals_the_rows(export):
@@ -92,17 +112,17 @@ def test_kermany_exports_are_reported_on_the_official_test_split(export):
     assert (rows["subtype"] == "bacteria").sum() == 242
 
 
-def test_phantom_rows_are_of_the_phantoms_that_this_version_makes(export):
-    rows = export.predictions("phantom-test")
+def test_phantom_rows_are_of_the_phantoms_that_this_version_makes(network):
+    rows = network.predictions("phantom-test")
     entries = {entry.id: entry for entry in open_collection("phantom").entries("test")}
     assert list(rows["image_id"]) == list(entries)
     assert list(rows["label"]) == [entry.label for entry in entries.values()]
 
 
-def test_phantom_scores_repeat(engine, export):
+def test_phantom_scores_repeat(engine, network):
     """The stored rows are what this export says of the phantoms as they are generated now."""
     phantoms = open_collection("phantom")
-    rows = export.predictions("phantom-test").iloc[::25]
+    rows = network.predictions("phantom-test").iloc[::25]
     received = list(engine.probabilities(phantoms.load(image_id).pixels for image_id in rows["image_id"]))
     pd.testing.assert_series_equal(
         pd.Series(received), rows["probability"].reset_index(drop=True), check_names=False, atol=0.01
@@ -123,7 +143,7 @@ def test_maps_and_logits_agree_with_tf_keras_vis_and_the_whole_model(engine):
         assert np.abs(expected - received).max() <= 0.01 * expected.max()
 
 
-def test_history_covers_every_epoch(export):
+def test_history_covers_every_epoch(network):
     history = pd.read_csv(export.folder / "history.csv")
     assert list(history["epoch"]) == list(range(1, export.card.training.epochs + 1))
     assert {"stage", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"} <= set(history.columns)
@@ -158,5 +178,7 @@ def test_explanations_page_is_what_audit_writes(tmp_path):
     from model_zoo.lungs.card import read_lung_card
     from train.audit import PAGE, write_explanations
 
-    fresh = write_explanations(EXPORTED.values(), read_lung_card(), tmp_path / "explanations.md")
+    fresh = write_explanations(
+        [EXPORTED[model_id] for model_id in NETWORKS], read_lung_card(), tmp_path / "explanations.md"
+    )
     assert PAGE.read_text(encoding="utf-8") == fresh, "run `python -m train audit --write-only`"

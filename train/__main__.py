@@ -83,8 +83,14 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--processes", type=int, metavar="N", help="train on N processes (docs/distributed.md)")
             sub.add_argument("--process-id", type=int, metavar="I", help="which of them this is, 0 to N - 1")
             sub.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0")
+    add(
+        "baseline",
+        _baseline,
+        "fit and export width-only in seconds: a formula of an image's width and height, which sees no pixels",
+        takes_model=False,
+    )
     sub = add("evaluate", _evaluate, "score an export on test splits and store the rows")
-    sub.add_argument("--on", nargs="+", metavar="COLLECTION", help="default: the model's own collection, and phantom")
+    sub.add_argument("--on", nargs="+", metavar="COLLECTION", help="default: the model's own, and phantom for networks")
     add(
         "quick",
         _quick,
@@ -93,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("list", _list, "recipes, and what became of them", takes_model=False)
     sub.add_argument("--markdown", action="store_true", help="print README's table of exported models instead")
     sub = add("samples", _samples, "draw anew the augmented phantoms in the export folders", takes_model=False)
-    sub.add_argument("model", nargs="*", help="default: every export")
+    sub.add_argument("model", nargs="*", help="default: every network")
     sub = add("download", _download, "fetch X-rays into the data folder", takes_model=False)
     sub.add_argument(
         "collection",
@@ -141,11 +147,22 @@ def _export(options) -> None:
     _print_exported(export(load_recipe(options.model), _run_folder(options), EXPORTS))
 
 
+def _baseline(options) -> None:
+    from train.width_only import export_width_only
+
+    exported = export_width_only(EXPORTS)
+    print(f"exported: {exported.folder}")
+    for choice, area in exported.card.recipe["validation_auroc"].items():
+        print(f"{choice}: AUROC {area:.4f} on validation images of known size")
+    _print_metrics(exported.card.metrics)
+
+
 def _evaluate(options) -> None:
     from train.export import evaluate
 
-    own = open_export(options.model).card.data.collection
-    for collection_id in options.on or dict.fromkeys((own, "phantom")):
+    asked = open_export(options.model)
+    own = asked.card.data.collection
+    for collection_id in options.on or dict.fromkeys((own, "phantom") if asked.sees_pixels else (own,)):
         # Opened anew each time, because evaluating adds to the card.
         export = open_export(options.model)
         metrics = evaluate(export, collection_id)
@@ -186,13 +203,16 @@ def _list(options) -> None:
         else:
             state = "not trained"
         print(f"{model_id:24} {state}")
+    for export in exports.values():
+        if not export.sees_pixels:
+            print(f"{export.id:24} exported, sees no pixels")
 
 
 def _samples(options) -> None:
     from train.recipe import load_recipe
     from train.samples import write_samples
 
-    for model_id in options.model or scan()[0]:
+    for model_id in options.model or [export.id for export in scan()[0].values() if export.sees_pixels]:
         export, recipe = open_export(model_id), load_recipe(model_id)
         trained, now = export.card.recipe["augmentation"], recipe.hyperparameters()["augmentation"]
         if changed := sorted(name for name in trained if json.dumps(now.get(name)) != json.dumps(trained[name])):
@@ -232,10 +252,11 @@ def _audit(options) -> None:
     from train.audit import AUDITED, audit, write_explanations
 
     exports = scan()[0]
-    for model_id in () if options.write_only else options.model or exports:
+    networks = [export for export in exports.values() if export.sees_pixels]
+    for model_id in () if options.write_only else options.model or [export.id for export in networks]:
         for name in AUDITED:
             audit(open_export(model_id), name)
-    print(write_explanations(exports.values(), read_lung_card()))
+    print(write_explanations(networks, read_lung_card()))
 
 
 def _compare(options) -> None:

@@ -68,11 +68,16 @@ def load_images(collection: Collection, entries: Iterable[Entry], side: int, cha
     return ImageSet(images, np.array([entry.label for entry in entries], np.float32), entries)
 
 
-def development_sets(recipe: Recipe) -> tuple[ImageSet, ImageSet]:
+def development_parts(recipe: Recipe, collection: Collection) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     """(training, validation) of a recipe, from its collection."""
-    collection = open_collection(recipe.collection)
     development, _ = random_split(development_entries(collection), recipe.random_test_share, recipe.seed)
-    parts = patient_split(development, recipe.validation_share, recipe.seed)
+    return patient_split(development, recipe.validation_share, recipe.seed)
+
+
+def development_sets(recipe: Recipe) -> tuple[ImageSet, ImageSet]:
+    """development_parts() with their images."""
+    collection = open_collection(recipe.collection)
+    parts = development_parts(recipe, collection)
     training, validation = (load_images(collection, part, recipe.side, recipe.channels) for part in parts)
     return training, validation
 

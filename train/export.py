@@ -7,7 +7,7 @@ temperature alone, so that the calibration's offset is added to the bias of the 
 import dataclasses
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -17,13 +17,14 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from cases.collections import open_collection
-from cases.collections.base import Entry
+from cases.collections.base import Collection, Entry
 from model_zoo import evaluation
 from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
 from model_zoo.engine import Engine, calibrated
 from model_zoo.operating import at_sensitivity
 from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
 from model_zoo.registry import Export, ExportError, sha256_of
+from train import image_size
 from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
 from train.data import development_entries, load_images, random_split
@@ -69,11 +70,7 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     name = f"{recipe.collection}-validation"
     write_predictions(prediction_rows(validation.entries, probabilities), folder / "predictions" / f"{name}.csv")
     rows = read_predictions(folder / "predictions" / f"{name}.csv")
-    threshold = Threshold(
-        value=round(at_sensitivity(probabilities, validation.labels, recipe.target_sensitivity), 6),
-        rule=f"the highest threshold with a sensitivity of at least {recipe.target_sensitivity:.0%}",
-        chosen_on=name,
-    )
+    threshold = operating_point(rows, recipe.target_sensitivity, name)
     shift = roc_auc_score(validation.labels, logits) - roc_auc_score(validation.labels, before)
     card = dataclasses.replace(
         card,
@@ -103,13 +100,11 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
     parts = {"test": [entry for entry in collection.entries("test") if entry.label is not None]}
     if own and (share := card.recipe.get("random_test_share")):
         parts["random25"] = random_split(development_entries(collection), share, card.recipe["seed"])[1]
-    engine = Engine(export)
+    score = _by_pixels(export) if export.sees_pixels else _by_size(export)
     summaries = {}
     for part, entries in parts.items():
-        images = load_images(collection, entries, card.side, card.channels).images
-        logits = np.concatenate([engine.logits(images[start : start + 64]) for start in range(0, len(images), 64)])
         name = f"{collection_id}-{part}"
-        write_predictions(prediction_rows(entries, calibrated(logits, card.temperature)), export.predictions_path(name))
+        write_predictions(prediction_rows(entries, score(collection, entries)), export.predictions_path(name))
         summaries[name] = evaluation.summarise(export.predictions(name), card.threshold.value)
     data = card.data
     if own:
@@ -117,6 +112,35 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
     card = dataclasses.replace(card, data=data, metrics={**card.metrics, **summaries})
     write_card(card, export.folder / "card.json")
     return summaries
+
+
+def _by_pixels(export: Export) -> Callable[[Collection, Sequence[Entry]], np.ndarray]:
+    """A function that gives the probabilities (n,) of images."""
+    engine, card = Engine(export), export.card
+
+    def score(collection: Collection, entries: Sequence[Entry]) -> np.ndarray:
+        images = load_images(collection, entries, card.side, card.channels).images
+        logits = np.concatenate([engine.logits(images[start : start + 64]) for start in range(0, len(images), 64)])
+        return calibrated(logits, card.temperature)
+
+    return score
+
+
+def _by_size(export: Export) -> Callable[[Collection, Sequence[Entry]], np.ndarray]:
+    """As _by_pixels, for a baseline."""
+    card = export.card
+    return lambda collection, entries: image_size.probabilities(
+        card.recipe, card.temperature, image_size.log_sizes(collection, entries)
+    )
+
+
+def operating_point(rows: pd.DataFrame, target: float, name: str) -> Threshold:
+    """The card's threshold, chosen on validation rows. target: sensitivity. name: of the rows' set."""
+    return Threshold(
+        value=round(at_sensitivity(rows["probability"].to_numpy(), rows["label"].to_numpy(), target), 6),
+        rule=f"the highest threshold with a sensitivity of at least {target:.0%}",
+        chosen_on=name,
+    )
 
 
 def prediction_rows(entries: Sequence[Entry], probabilities: np.ndarray) -> pd.DataFrame:
@@ -154,12 +178,7 @@ def _draft(recipe: Recipe, run: Path, path: Path, parameters: int, parts: dict[s
             mantissa_bits=recipe.mantissa_bits,
             auroc_shift=0.0,
         ),
-        data=Data(
-            collection=recipe.collection,
-            protocol=_protocol(recipe),
-            licence=open_collection(recipe.collection).licence,
-            counts={name: _counts(entries) for name, entries in parts.items()},
-        ),
+        data=data_of(recipe, parts),
         recipe=recipe.hyperparameters(),
         training=Training(
             device=environment["device"],
@@ -169,6 +188,16 @@ def _draft(recipe: Recipe, run: Path, path: Path, parameters: int, parts: dict[s
         ),
         limits=recipe.limits,
         reference=recipe.reference,
+    )
+
+
+def data_of(recipe: Recipe, parts: dict[str, Sequence[Entry]]) -> Data:
+    """What the card says of a recipe's data. parts: training, validation and test."""
+    return Data(
+        collection=recipe.collection,
+        protocol=_protocol(recipe),
+        licence=open_collection(recipe.collection).licence,
+        counts={name: _counts(entries) for name, entries in parts.items()},
     )
 
 

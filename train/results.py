@@ -37,8 +37,10 @@ def models_table(exports: dict[str, Export]) -> str:
     for model_id, export in exports.items():
         if summary := export.card.metrics.get("chest_xray-test"):
             rates = [_rate(summary, rate) for rate in ("auroc", "accuracy", "sensitivity", "specificity")]
-            size = f"{export.card.weights.bytes / 1e6:.1f} MB"
-            rows.append([f"`{model_id}`", *rates, f"{summary['ece']:.3f}", export.card.weights.started_from, size])
+            origin = ["sees no pixels: image size alone", "none"]
+            if export.sees_pixels:
+                origin = [export.card.weights.started_from, f"{export.card.weights.bytes / 1e6:.1f} MB"]
+            rows.append([f"`{model_id}`", *rates, f"{summary['ece']:.3f}", *origin])
     header = ["model", "AUROC", "accuracy", "sensitivity", "specificity", "ECE", "started from", "weights"]
     return table(header, rows)
 

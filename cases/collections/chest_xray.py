@@ -5,19 +5,26 @@
 An image's id is its path in that folder ("test/NORMAL/IM-0001-0001.jpeg"). The label is the folder. The file name gives
 the subtype (person23_bacteria_78.jpeg) and the patient (person23, IM-0115, NORMAL2-IM-0383), prefixed by the split,
 because the numbering may restart in each: an id in two splits may or may not be one person.
+
+A copy whose images were resized may say in manifest.csv, beside the splits, how large the originals are: a row for each
+image with at least the columns split, label (the folder), file, native_width and native_height (pixels, or empty).
 """
 
+import csv
 import re
 from functools import cached_property
 from pathlib import Path
 
+from PIL import Image
+
 from cases.collections.base import CollectionUnavailable, Entry
 from cases.decode import decode_file
-from cases.radiograph import Radiograph
+from cases.radiograph import Radiograph, RadiographError
 from cases.settings import data_root
 
 SPLITS = ("train", "val", "test")
 FOLDER_LABELS = {"NORMAL": 0, "PNEUMONIA": 1}
+MANIFEST, MANIFEST_COLUMNS = "manifest.csv", ("split", "label", "file", "native_width", "native_height")
 
 _SUFFIXES = {".jpeg", ".jpg", ".png"}
 _NAME = re.compile(r"(?P<patient>(?:NORMAL\d*-)?IM-\d+|person\d+)(?:[-_](?P<subtype>bacteria|virus))?[-_.]")
@@ -63,6 +70,41 @@ class ChestXrayCollection:
 
     def load(self, image_id: str) -> Radiograph:
         return decode_file(self.root / self._entries[image_id].id, image_id)
+
+    def native_size(self, image_id: str) -> tuple[int, int] | None:
+        """(width, height) in pixels at which an image was published: the manifest's, None when it does not know; in a
+        copy without a manifest those of the file, from its header.
+
+        Raises KeyError as load(), RadiographError for a file that cannot be read, CollectionUnavailable for a manifest
+        that lacks a column.
+        """
+        path = self.root / self._entries[image_id].id
+        if self._manifest is not None:
+            return self._manifest.get(image_id)
+        try:
+            with Image.open(path) as image:
+                return image.size
+        except (OSError, Image.DecompressionBombError) as error:
+            raise RadiographError(f"{image_id}: expected an image. Received one that cannot be opened.") from error
+
+    @cached_property
+    def _manifest(self) -> dict[str, tuple[int, int]] | None:
+        """The known sizes by image, None without a manifest."""
+        path = self.root / MANIFEST
+        if not path.is_file():
+            return None
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            if missing := [name for name in MANIFEST_COLUMNS if name not in (rows.fieldnames or ())]:
+                raise CollectionUnavailable(
+                    f"{path}: expected the columns {', '.join(MANIFEST_COLUMNS)}. Received: no {', '.join(missing)}."
+                )
+            found = {}
+            for row in rows:
+                split, label, name, *size = (row[column] or "" for column in MANIFEST_COLUMNS)
+                if all(side.isdecimal() for side in size):
+                    found[f"{split}/{label}/{name}"] = (int(size[0]), int(size[1]))
+        return found
 
 
 def _entry(split: str, folder: str, name: str) -> Entry:

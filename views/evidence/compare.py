@@ -91,9 +91,7 @@ def show_leaderboard(exports: dict[str, Export], rows: dict[str, pd.DataFrame], 
         {
             "model": TITLES[model_id],
             **{title: rate(rates[model_id][name]) for name, title in RATES.items()},
-            "weights": f"{exports[model_id].card.weights.bytes / 1e6:.1f} MB",
-            "parameters": f"{exports[model_id].card.weights.parameters:,}",
-            "started from": exports[model_id].card.weights.started_from,
+            **origin(exports[model_id]),
         }
         for model_id in rows
     )
@@ -114,6 +112,18 @@ def show_leaderboard(exports: dict[str, Export], rows: dict[str, pd.DataFrame], 
         )
 
 
+def origin(export: Export) -> dict[str, str]:
+    """The leaderboard's columns of a model's weights."""
+    if not export.sees_pixels:
+        return {"weights": "none", "parameters": "none", "started from": "sees no pixels"}
+    weights = export.card.weights
+    return {
+        "weights": f"{weights.bytes / 1e6:.1f} MB",
+        "parameters": f"{weights.parameters:,}",
+        "started from": weights.started_from,
+    }
+
+
 def rate(estimate: Estimate) -> str:
     return "none" if pd.isna(estimate.value) else str(estimate)
 
@@ -131,7 +141,8 @@ def show_curves(rows: dict[str, pd.DataFrame], rates: dict) -> None:
     # In the order of the ids, so that a model keeps its colour when another set changes the ranking.
     curves = {TITLES[model_id]: evaluation.roc(drawn[model_id]) for model_id in sorted(drawn)}
     alt = "ROC curves: " + ", ".join(f"{TITLES[model_id]} area {rates[model_id]['auroc']}" for model_id in drawn)
-    st.altair_chart(figures.roc_curves(curves, points, ground()), width="stretch", alt=alt)
+    baselines = [TITLES[model_id] for model_id in drawn if not EXPORTS[model_id].sees_pixels]
+    st.altair_chart(figures.roc_curves(curves, points, ground(), baselines), width="stretch", alt=alt)
     st.caption(
         "Nearer to the upper left corner is better; the dashed diagonal is guessing, the dots are the operating "
         "points. Hover over a curve for its figures; click names in the legend to bring their curves out (with Shift "
@@ -377,6 +388,7 @@ def show_speed(exports: dict[str, Export]) -> None:
 def measured(exports: dict[str, Export]) -> dict[str, dict]:
     """ "milliseconds" and "problems" per model's id. The models are loaded one after the other."""
     result = {"milliseconds": {}, "problems": {}}
+    exports = {model_id: export for model_id, export in exports.items() if export.sees_pixels}
     bar = st.progress(0.0)
     for done, (model_id, export) in enumerate(exports.items()):
         bar.progress(done / len(exports), f"Timing {words.plain(TITLES[model_id])}, {done + 1} of {len(exports)}")

@@ -169,6 +169,8 @@ def _thumbnail(pixels: np.ndarray, side: int) -> bytes:
 def prediction_sets(export: Export) -> tuple[str, ...]:
     """The export's stored sets, then the labelled folders that it scored on this machine and this visitor may see, by
     their collection ids."""
+    if not export.sees_pixels:
+        return export.prediction_sets()
     return export.prediction_sets() + tuple(name for name in scored_folders() if _has_labels(export, name))
 
 

@@ -85,6 +85,13 @@ def _show_pictures(export: Export, radiograph: Radiograph, outcome: str) -> None
         kind = "Synthetic chest X-ray" if radiograph.synthetic else "Chest X-ray"
         st.image(pixels, width="stretch", output_format="JPEG", alt=f"{kind}, {outcome}")
     with right:
+        if not export.sees_pixels:
+            st.markdown("**No heatmap**")
+            st.markdown(
+                f"{words.plain(export.card.title)} sees no pixels, so there is no place on the film where it looked. "
+                "Its answer comes from how wide and how high the original file was, and from nothing else."
+            )
+            return
         picture = st.container()
         direction = st.segmented_control(
             "Show the evidence for",
@@ -140,5 +147,9 @@ def _show_source(export: Export, collection_id: str, case: pd.Series) -> None:
         "views/explore/diagnose.py",
         label="Read this X-ray with all controls",
         icon=":material/radiology:",
-        query_params={"model": export.id, "collection": collection_id, "image": case["image_id"]},
+        query_params={
+            **({"model": export.id} if export.sees_pixels else {}),
+            "collection": collection_id,
+            "image": case["image_id"],
+        },
     )

@@ -29,7 +29,7 @@ def choose() -> tuple[Export, str, pd.DataFrame]:
     there is nothing to choose."""
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
-        export = choose_model()
+        export = choose_model(baselines=True)
     if export is None:
         st.stop()
     with right:
@@ -118,6 +118,11 @@ def remarks(name: str, export: Export) -> list[str]:
         return _remarks_on_folder(name, export)
     found = []
     card, (collection_id, _, part) = export.card, name.rpartition("-")
+    if not export.sees_pixels:
+        found.append(
+            f"**{plain(card.title)}** is no network: it knows how wide and how high the original file of an image is, "
+            "and sees no pixel of it. What it gets right can be had here without looking at a lung."
+        )
     if is_synthetic(name):
         found.append(SYNTHETIC)
     if name == card.threshold.chosen_on or part == "validation":

@@ -7,11 +7,15 @@ from views.shared import address, cache
 from views.shared.words import export_problem, plain
 
 
-def working_models() -> dict[str, Export]:
-    """The models that work, by id; those that do not are named. Empty, with the reason said, when there is none."""
+def working_models(baselines: bool = True) -> dict[str, Export]:
+    """The models that work, by id; those that do not are named. Empty, with the reason said, when there is none.
+
+    baselines: with those that see no pixels. A page that runs a model leaves them out.
+    """
     exports, problems = cache.exports()
     for folder, problem in problems.items():
         st.warning(f"The model {plain(folder)} cannot be used. {export_problem(problem)}", icon=":material/warning:")
+    exports = {model_id: export for model_id, export in exports.items() if baselines or export.sees_pixels}
     if not exports:
         st.info(
             "There is no trained model on this machine yet. `make train-quick` trains a small one on phantoms in about "
@@ -21,11 +25,18 @@ def working_models() -> dict[str, Export]:
     return exports
 
 
-def choose_model() -> Export | None:
-    """A menu of the working models. None when there is none."""
-    exports = working_models()
+def choose_model(baselines: bool = False) -> Export | None:
+    """A menu of the working models. None when there is none. baselines: as in working_models()."""
+    exports = working_models(baselines)
     if not exports:
         return None
+    asked = cache.exports()[0].get(st.query_params.get("model"))
+    if asked and asked.id not in exports:
+        st.info(
+            f"{plain(asked.card.title)} sees no pixels: it cannot read an X-ray, and has no heatmap and no epochs. The "
+            "evidence pages have its figures.",
+            icon=":material/straighten:",
+        )
     model_id = address.control(
         st.selectbox,
         "Model",

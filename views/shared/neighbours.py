@@ -13,7 +13,10 @@ from views.shared.run_progress import follow
 
 
 def show(export: Export, name: str, label: int, radiograph: Radiograph) -> None:
-    """The nearest ones with their labels, or why there are none, or the way to them. label: of the opened image."""
+    """The nearest ones with their labels, or why there are none, or the way to them; nothing for a model that sees no
+    pixels. label: of the opened image."""
+    if not export.sees_pixels:
+        return
     st.subheader("The training images most like it, to this model", anchor=False)
     own = export.card.data.collection
     if evidence.collection_of(name) != own:

@@ -52,9 +52,9 @@ with left:
     st.markdown("##### Models on this machine")
     for model in models.values():
         st.page_link(
-            "views/explore/diagnose.py",
-            label=model.card.title,
-            icon=":material/neurology:",
+            "views/explore/diagnose.py" if model.sees_pixels else "views/evidence/performance.py",
+            label=model.card.title if model.sees_pixels else f"{model.card.title}: sees no pixels, has figures only",
+            icon=":material/neurology:" if model.sees_pixels else ":material/straighten:",
             query_params={"model": model.id},
         )
     if not models:

@@ -1,5 +1,7 @@
 """Several models side by side: ROC curves overlaid, and the matrix of their agreement."""
 
+from collections.abc import Collection
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from views.shared.figures.style import INK, QUIET_COLOUR, in_ink
 # grounds swallows; each comes drawn through, then dashed, then dotted.
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a979e")
 _DASHES = ((1, 0), (6, 3), (2, 2))
+_DOTS = (2, 3)
 # Points of a drawn curve: more cannot be seen.
 _POINTS = 200
 # Up to so many models, the cells of the matrix have room for larger figures on a phone too.
@@ -17,11 +20,17 @@ _ROOMY = 7
 _PALE, _DARK = "#dbe9ec", "#1d5c6b"
 
 
-def roc_curves(curves: dict[str, pd.DataFrame], points: dict[str, tuple[float, float]], ground: str) -> alt.LayerChart:
+def roc_curves(
+    curves: dict[str, pd.DataFrame],
+    points: dict[str, tuple[float, float]],
+    ground: str,
+    baselines: Collection[str] = (),
+) -> alt.LayerChart:
     """ROC curves of several models, each with its operating point.
 
     curves: per model's name its evaluation.roc. points: per name sensitivity and specificity. Hovering thickens a
     curve, a click on the legend lets the others fade. A name keeps its colour as long as the names stay the same.
+    baselines: names that are dotted in ink, so that they are not taken for networks.
     """
     names = list(curves)
     table = pd.concat([thinned(curve).assign(model=name).reset_index(names="order") for name, curve in curves.items()])
@@ -43,6 +52,9 @@ def roc_curves(curves: dict[str, pd.DataFrame], points: dict[str, tuple[float, f
     )
     range_ = [_COLOURS[i % len(_COLOURS)] for i in range(len(names))]
     dashes = [_DASHES[i // len(_COLOURS) % len(_DASHES)] for i in range(len(names))]
+    for i, name in enumerate(names):
+        if name in baselines:
+            range_[i], dashes[i] = INK[ground], _DOTS
     colour = alt.Color("model:N", scale=alt.Scale(domain=names, range=range_), legend=legend)
     dash = alt.StrokeDash("model:N", scale=alt.Scale(domain=names, range=dashes), legend=legend)
     hovered = alt.selection_point(name="hovered", fields=["model"], on="pointerover", clear="pointerout", empty=False)

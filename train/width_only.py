@@ -1,0 +1,144 @@
+"""width-only: how far one gets without looking. A logistic regression on the logarithms of an image's width and height.
+
+    python -m train baseline && python -m train evaluate width-only
+
+The films were cut before they were published, those of the two classes differently, so that their size alone separates
+them. A network that is hardly better than this may have learnt nothing of lungs.
+
+Patients are split as by the recipe SPLIT_AS, so that both have rows for the same validation images. Width alone, or
+width and height, is chosen by AUROC on the validation images; calibration and operating point come from them too, as
+every model's do. An image of unknown size takes no part in the fit or the calibration, and gets the share of pneumonia
+among the training images.
+"""
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import sklearn
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from cases.collections import open_collection
+from cases.collections.base import Collection, Entry
+from model_zoo import evaluation
+from model_zoo.card import Card, Training, write_card
+from model_zoo.predictions import read_predictions, write_predictions
+from model_zoo.registry import Export
+from train.calibrate import fit_calibration
+from train.data import development_parts
+from train.export import data_of, operating_point, prediction_rows
+from train.image_size import SIZES, log_sizes, probabilities
+from train.recipe import load_recipe
+
+ID, SPLIT_AS = "width-only", "cnn11"
+
+
+def export_width_only(root: Path) -> Export:
+    """Fit, and write root/width-only in place of an earlier one. Raises as image_size.log_sizes(), before writing."""
+    started = time.perf_counter()
+    recipe = load_recipe(SPLIT_AS)
+    collection = open_collection(recipe.collection)
+    training, validation = development_parts(recipe, collection)
+    formula, temperature = _fit(collection, training, validation)
+    rows = prediction_rows(validation, probabilities(formula, temperature, log_sizes(collection, validation)))
+
+    folder, name = root / ID, f"{recipe.collection}-validation"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_predictions(rows, folder / "predictions" / f"{name}.csv")
+    rows = read_predictions(folder / "predictions" / f"{name}.csv")
+    threshold = operating_point(rows, recipe.target_sensitivity, name)
+    card = Card(
+        id=ID,
+        title="Image size alone",
+        summary="No network: it is told how wide and how high the file of a film is, and sees no pixel of it. For what "
+        "it gets right, nobody has to look at a lung.",
+        architecture="logistic regression on logarithms of the size",
+        side=None,
+        channels=None,
+        heatmap=None,
+        temperature=temperature,
+        threshold=threshold,
+        weights=None,
+        data=data_of(recipe, {"training": training, "validation": validation, "test": collection.entries("test")}),
+        recipe={
+            "split_as": SPLIT_AS,
+            "validation_share": recipe.validation_share,
+            "seed": recipe.seed,
+            "target_sensitivity": recipe.target_sensitivity,
+            **formula,
+        },
+        training=Training(
+            device=f"{os.cpu_count()} CPU cores ({platform.machine()})",
+            seconds=round(time.perf_counter() - started, 1),
+            epochs=0,
+            versions={"python": platform.python_version(), "scikit-learn": sklearn.__version__},
+        ),
+        limits=(
+            "Sees no pixel: it cannot be asked about an X-ray, and there is no place in one that it looked at.",
+            "Knows how the files of this collection were cut, and nothing else.",
+            *_unknown_sizes(formula),
+        ),
+        metrics={name: evaluation.summarise(rows, threshold.value)},
+    )
+    write_card(card, folder / "card.json")
+    return Export(folder, card)
+
+
+def _fit(collection: Collection, training: Sequence[Entry], validation: Sequence[Entry]) -> tuple[dict, float]:
+    """(formula as image_size describes it, temperature), and in the formula how it was found: "validation_auroc" per
+    choice, and "without_size", how many images took no part."""
+    (sizes, labels, unknown), (new_sizes, new_labels, new_unknown) = (
+        _known(collection, part) for part in (training, validation)
+    )
+    # Width alone, then width and height.
+    fitted = [
+        make_pipeline(StandardScaler(), LogisticRegression()).fit(sizes[:, :columns], labels) for columns in (1, 2)
+    ]
+    logits = [model.decision_function(new_sizes[:, : model.n_features_in_]) for model in fitted]
+    areas = [float(roc_auc_score(new_labels, scores)) for scores in logits]
+    best = int(np.argmax(areas))
+    temperature, offset = fit_calibration(logits[best], new_labels)
+    return {
+        "coefficients": _coefficients(fitted[best], offset),
+        "unknown_size": round(float(np.mean([entry.label for entry in training])), 6),
+        "validation_auroc": {
+            " and ".join(SIZES[: model.n_features_in_]): round(area, 4)
+            for model, area in zip(fitted, areas, strict=True)
+        },
+        "without_size": {"training": unknown, "validation": new_unknown},
+    }, round(temperature, 4)
+
+
+def _unknown_sizes(formula: dict) -> tuple[str, ...]:
+    """What a reader of the rows must know of images without a size; nothing when there are none."""
+    training, validation = formula["without_size"].values()
+    if not training + validation:
+        return ()
+    return (
+        f"The size of {training:,} training images and {validation:,} validation images is not known: they took no "
+        f"part in the fit, and in the rows they have the probability {formula['unknown_size']:.3f}, the share of "
+        "pneumonia among the training images.",
+    )
+
+
+def _known(collection: Collection, entries: Sequence[Entry]) -> tuple[np.ndarray, np.ndarray, int]:
+    """(log_sizes of the images whose size is known, their labels, how many others there are)."""
+    sizes = log_sizes(collection, entries)
+    known = ~np.isnan(sizes).any(axis=1)
+    return sizes[known], np.array([entry.label for entry in entries])[known], int((~known).sum())
+
+
+def _coefficients(model: Pipeline, offset: float) -> dict[str, float]:
+    """Of the sizes as they are, not standardised. offset: of the calibration, into the intercept."""
+    scaler, regression = model
+    weights = regression.coef_[0] / scaler.scale_
+    intercept = regression.intercept_[0] - weights @ scaler.mean_ + offset
+    used = zip(SIZES[: len(weights)], weights, strict=True)
+    return {name: round(float(value), 6) for name, value in (("intercept", intercept), *used)}
