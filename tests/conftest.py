@@ -2,6 +2,7 @@
 
 import gc
 import os
+from functools import cache
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cases.collections import open_collection
+from cases.collections.base import Collection
 from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
 from model_zoo.predictions import COLUMNS, write_predictions
 from model_zoo.registry import Export, sha256_of
@@ -99,6 +102,14 @@ def tiny_export(tmp_path_factory) -> Export:
         folder / "predictions" / "phantom-test.csv",
     )
     return Export(folder, card)
+
+
+@pytest.fixture(scope="session")
+def phantoms() -> Collection:
+    """Each phantom is drawn once: drawing takes longer than what tests do with one."""
+    phantoms = open_collection("phantom")
+    phantoms.load = cache(phantoms.load)
+    return phantoms
 
 
 @pytest.fixture

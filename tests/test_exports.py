@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from conftest import reference_gradcam
 
-from cases.collections import open_collection
 from model_zoo import evaluation
 from model_zoo.registry import EXPORTS, scan
 
@@ -112,16 +111,15 @@ def test_kermany_exports_are_reported_on_the_official_test_split(export):
     assert (rows["subtype"] == "bacteria").sum() == 242
 
 
-def test_phantom_rows_are_of_the_phantoms_that_this_version_makes(network):
+def test_phantom_rows_are_of_the_phantoms_that_this_version_makes(network, phantoms):
     rows = network.predictions("phantom-test")
-    entries = {entry.id: entry for entry in open_collection("phantom").entries("test")}
+    entries = {entry.id: entry for entry in phantoms.entries("test")}
     assert list(rows["image_id"]) == list(entries)
     assert list(rows["label"]) == [entry.label for entry in entries.values()]
 
 
-def test_phantom_scores_repeat(engine, network):
+def test_phantom_scores_repeat(engine, network, phantoms):
     """The stored rows are what this export says of the phantoms as they are generated now."""
-    phantoms = open_collection("phantom")
     rows = network.predictions("phantom-test").iloc[::25]
     received = list(engine.probabilities(phantoms.load(image_id).pixels for image_id in rows["image_id"]))
     pd.testing.assert_series_equal(
@@ -129,8 +127,7 @@ def test_phantom_scores_repeat(engine, network):
     )
 
 
-def test_maps_and_logits_agree_with_tf_keras_vis_and_the_whole_model(engine):
-    phantoms = open_collection("phantom")
+def test_maps_and_logits_agree_with_tf_keras_vis_and_the_whole_model(engine, phantoms):
     chosen = phantoms.entries("test")[:8]
     images = np.stack([engine.input(phantoms.load(entry.id).pixels) for entry in chosen])
     explanations = engine.explain(images)

@@ -6,7 +6,6 @@ from threading import Lock
 import numpy as np
 import pytest
 
-from cases.collections import open_collection
 from cases.collections.base import Entry
 from cases.radiograph import RadiographError
 from model_zoo import neighbours
@@ -20,10 +19,9 @@ def engine(tiny_export):
 
 
 @pytest.fixture
-def some(monkeypatch):
+def some(phantoms, monkeypatch):
     """The phantoms, read in batches of four, and ten of their training entries."""
     monkeypatch.setattr(neighbours, "BATCH", 4)
-    phantoms = open_collection("phantom")
     return phantoms, phantoms.entries("train")[:10]
 
 

@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "baseline",
         _baseline,
-        "fit and export width-only in seconds: a formula of an image's width and height, which sees no pixels",
+        "fit and export width-only in seconds: a formula of an image's width, which sees no pixels",
         takes_model=False,
     )
     sub = add("evaluate", _evaluate, "score an export on test splits and store the rows")
@@ -152,8 +152,6 @@ def _baseline(options) -> None:
 
     exported = export_width_only(EXPORTS)
     print(f"exported: {exported.folder}")
-    for choice, area in exported.card.recipe["validation_auroc"].items():
-        print(f"{choice}: AUROC {area:.4f} on validation images of known size")
     _print_metrics(exported.card.metrics)
 
 

@@ -130,7 +130,7 @@ def _by_size(export: Export) -> Callable[[Collection, Sequence[Entry]], np.ndarr
     """As _by_pixels, for a baseline."""
     card = export.card
     return lambda collection, entries: image_size.probabilities(
-        card.recipe, card.temperature, image_size.log_sizes(collection, entries)
+        card.recipe, card.temperature, image_size.log_widths(collection, entries)
     )
 
 

@@ -1,14 +1,13 @@
-"""width-only: how far one gets without looking. A logistic regression on the logarithms of an image's width and height.
+"""width-only: how far one gets without looking. A logistic regression on the logarithm of an image's width.
 
     python -m train baseline && python -m train evaluate width-only
 
 The films were cut before they were published, those of the two classes differently, so that their size alone separates
 them. A network that is hardly better than this may have learnt nothing of lungs.
 
-Patients are split as by the recipe SPLIT_AS, so that both have rows for the same validation images. Width alone, or
-width and height, is chosen by AUROC on the validation images; calibration and operating point come from them too, as
-every model's do. An image of unknown size takes no part in the fit or the calibration, and gets the share of pneumonia
-among the training images.
+Patients are split as by the recipe SPLIT_AS, so that both have rows for the same validation images. Calibration and
+operating point come from them, as every model's do. An image of unknown width takes no part in the fit or the
+calibration, and gets the share of pneumonia among the training images.
 """
 
 import os
@@ -21,9 +20,6 @@ from pathlib import Path
 import numpy as np
 import sklearn
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
@@ -34,20 +30,20 @@ from model_zoo.registry import Export
 from train.calibrate import fit_calibration
 from train.data import development_parts
 from train.export import data_of, operating_point, prediction_rows
-from train.image_size import SIZES, log_sizes, probabilities
+from train.image_size import log_widths, probabilities
 from train.recipe import load_recipe
 
 ID, SPLIT_AS = "width-only", "cnn11"
 
 
 def export_width_only(root: Path) -> Export:
-    """Fit, and write root/width-only in place of an earlier one. Raises as image_size.log_sizes(), before writing."""
+    """Fit, and write root/width-only in place of an earlier one. Raises as image_size.log_widths(), before writing."""
     started = time.perf_counter()
     recipe = load_recipe(SPLIT_AS)
     collection = open_collection(recipe.collection)
     training, validation = development_parts(recipe, collection)
     formula, temperature = _fit(collection, training, validation)
-    rows = prediction_rows(validation, probabilities(formula, temperature, log_sizes(collection, validation)))
+    rows = prediction_rows(validation, probabilities(formula, temperature, log_widths(collection, validation)))
 
     folder, name = root / ID, f"{recipe.collection}-validation"
     shutil.rmtree(folder, ignore_errors=True)
@@ -56,10 +52,10 @@ def export_width_only(root: Path) -> Export:
     threshold = operating_point(rows, recipe.target_sensitivity, name)
     card = Card(
         id=ID,
-        title="Image size alone",
-        summary="No network: it is told how wide and how high the file of a film is, and sees no pixel of it. For what "
-        "it gets right, nobody has to look at a lung.",
-        architecture="logistic regression on logarithms of the size",
+        title="Image width alone",
+        summary="No network: it is told how wide the file of a film is, and sees no pixel of it. What it gets "
+        "right can be had without looking at a lung.",
+        architecture="logistic regression on the logarithm of the width",
         side=None,
         channels=None,
         heatmap=None,
@@ -83,7 +79,7 @@ def export_width_only(root: Path) -> Export:
         limits=(
             "Sees no pixel: it cannot be asked about an X-ray, and there is no place in one that it looked at.",
             "Knows how the files of this collection were cut, and nothing else.",
-            *_unknown_sizes(formula),
+            *_unknown_widths(formula),
         ),
         metrics={name: evaluation.summarise(rows, threshold.value)},
     )
@@ -92,53 +88,37 @@ def export_width_only(root: Path) -> Export:
 
 
 def _fit(collection: Collection, training: Sequence[Entry], validation: Sequence[Entry]) -> tuple[dict, float]:
-    """(formula as image_size describes it, temperature), and in the formula how it was found: "validation_auroc" per
-    choice, and "without_size", how many images took no part."""
-    (sizes, labels, unknown), (new_sizes, new_labels, new_unknown) = (
+    """(formula as image_size describes it, temperature). The formula also holds "without_width": how many images took
+    no part."""
+    (widths, labels, unknown), (new_widths, new_labels, new_unknown) = (
         _known(collection, part) for part in (training, validation)
     )
-    # Width alone, then width and height.
-    fitted = [
-        make_pipeline(StandardScaler(), LogisticRegression()).fit(sizes[:, :columns], labels) for columns in (1, 2)
-    ]
-    logits = [model.decision_function(new_sizes[:, : model.n_features_in_]) for model in fitted]
-    areas = [float(roc_auc_score(new_labels, scores)) for scores in logits]
-    best = int(np.argmax(areas))
-    temperature, offset = fit_calibration(logits[best], new_labels)
+    model = LogisticRegression(C=np.inf).fit(widths, labels)
+    temperature, offset = fit_calibration(model.decision_function(new_widths), new_labels)
     return {
-        "coefficients": _coefficients(fitted[best], offset),
-        "unknown_size": round(float(np.mean([entry.label for entry in training])), 6),
-        "validation_auroc": {
-            " and ".join(SIZES[: model.n_features_in_]): round(area, 4)
-            for model, area in zip(fitted, areas, strict=True)
+        "coefficients": {
+            "intercept": round(float(model.intercept_[0] + offset), 6),
+            "log width": round(float(model.coef_[0, 0]), 6),
         },
-        "without_size": {"training": unknown, "validation": new_unknown},
+        "unknown_width": round(float(np.mean([entry.label for entry in training])), 6),
+        "without_width": {"training": unknown, "validation": new_unknown},
     }, round(temperature, 4)
 
 
-def _unknown_sizes(formula: dict) -> tuple[str, ...]:
-    """What a reader of the rows must know of images without a size; nothing when there are none."""
-    training, validation = formula["without_size"].values()
+def _unknown_widths(formula: dict) -> tuple[str, ...]:
+    """What a reader of the rows must know of images without a width; nothing when there are none."""
+    training, validation = formula["without_width"].values()
     if not training + validation:
         return ()
     return (
-        f"The size of {training:,} training images and {validation:,} validation images is not known: they took no "
-        f"part in the fit, and in the rows they have the probability {formula['unknown_size']:.3f}, the share of "
+        f"The width of {training:,} training images and {validation:,} validation images is not known: they took no "
+        f"part in the fit, and in the rows they have the probability {formula['unknown_width']:.3f}, the share of "
         "pneumonia among the training images.",
     )
 
 
 def _known(collection: Collection, entries: Sequence[Entry]) -> tuple[np.ndarray, np.ndarray, int]:
-    """(log_sizes of the images whose size is known, their labels, how many others there are)."""
-    sizes = log_sizes(collection, entries)
-    known = ~np.isnan(sizes).any(axis=1)
-    return sizes[known], np.array([entry.label for entry in entries])[known], int((~known).sum())
-
-
-def _coefficients(model: Pipeline, offset: float) -> dict[str, float]:
-    """Of the sizes as they are, not standardised. offset: of the calibration, into the intercept."""
-    scaler, regression = model
-    weights = regression.coef_[0] / scaler.scale_
-    intercept = regression.intercept_[0] - weights @ scaler.mean_ + offset
-    used = zip(SIZES[: len(weights)], weights, strict=True)
-    return {name: round(float(value), 6) for name, value in (("intercept", intercept), *used)}
+    """(log_widths of the images whose width is known, (n, 1), their labels, how many others there are)."""
+    widths = log_widths(collection, entries)
+    known = ~np.isnan(widths)
+    return widths[known, np.newaxis], np.array([entry.label for entry in entries])[known], int((~known).sum())

@@ -89,7 +89,7 @@ def _show_pictures(export: Export, radiograph: Radiograph, outcome: str) -> None
             st.markdown("**No heatmap**")
             st.markdown(
                 f"{words.plain(export.card.title)} sees no pixels, so there is no place on the film where it looked. "
-                "Its answer comes from how wide and how high the original file was, and from nothing else."
+                "Its answer comes from how wide the original file was, and from nothing else."
             )
             return
         picture = st.container()

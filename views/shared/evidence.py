@@ -120,8 +120,8 @@ def remarks(name: str, export: Export) -> list[str]:
     card, (collection_id, _, part) = export.card, name.rpartition("-")
     if not export.sees_pixels:
         found.append(
-            f"**{plain(card.title)}** is no network: it knows how wide and how high the original file of an image is, "
-            "and sees no pixel of it. What it gets right can be had here without looking at a lung."
+            f"**{plain(card.title)}** is no network: it knows how wide the original file of an image is, and sees no "
+            "pixel of it. What it gets right can be had here without looking at a lung."
         )
     if is_synthetic(name):
         found.append(SYNTHETIC)

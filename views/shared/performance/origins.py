@@ -84,14 +84,12 @@ def _show_formula(card: Card) -> None:
     st.subheader("How the formula was fitted", anchor=False)
     (_, intercept), *terms = card.recipe["coefficients"].items()
     signed = [f" {'−' if value < 0 else '+'} {abs(value):.3f} × {name}" for name, value in terms]
-    choices = [f"{name} {area:.3f}" for name, area in card.recipe["validation_auroc"].items()]
     versions = ", ".join(f"{name} {version}" for name, version in card.training.versions.items())
     st.table(
         {
             "Model": card.architecture,
             "Sees": "no pixels",
             "Formula": f"log-odds of pneumonia = ({intercept:.3f}{''.join(signed)}) / temperature",
-            "Chosen by": f"AUROC on the validation images of known size: {', '.join(choices)}",
             "Versions": versions,
         },
         width="stretch",
