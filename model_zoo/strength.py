@@ -7,7 +7,7 @@ def logits_per_film(raw: float | np.ndarray, cells: int, temperature: float) -> 
     """What a map's cell would add to the logit, to first order, if the whole film were like it.
 
     raw: values of a map of `cells` cells, as engine.Explanation and a card's scale have them. A cell adds its value,
-    and a finer map divides the same evidence among more cells; hence the value times their number. Over the
-    temperature, because the probability is computed from the logit so divided. The mean over a map is what all of the film adds.
+    and a finer map divides the same evidence among more cells; hence the value times their number. It is divided by the
+    temperature, as the logit is for the probability. The mean over a map is what all of the film adds.
     """
     return raw * cells / temperature

@@ -70,6 +70,7 @@ def fake_model(tiny, monkeypatch) -> FakeEngine:
     """An engine in place of the tiny model's. Nothing of TensorFlow runs."""
     engine = FakeEngine()
     monkeypatch.setattr(cache, "_resident", lambda model_id, sha256: (engine, Lock()))
+    monkeypatch.setattr(cache, "explainers", dict)
     return engine
 
 

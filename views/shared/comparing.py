@@ -94,14 +94,19 @@ def models(case: Case, chosen: Export, exports: dict[str, Export], direction: st
                 problems.append(words.export_problem(error))
     elif others:
         st.caption("Each is loaded first, which takes a few seconds for a large one.")
-    full = max(_in_logits(exports[name], explanation.signed_map)[1] for name, explanation in explanations.items())
+    # The largest would leave most maps invisible: a small network's can be six times those of a large one.
+    scales = [_in_logits(exports[name], explanation.signed_map)[1] for name, explanation in explanations.items()]
+    full = float(np.median(scales))
     gray = film.for_screen(case.radiograph.pixels)
     with grid():
         show_film(case, gray)
         for name, explanation in explanations.items():
             _show_model(case, exports[name], explanation, direction, gray, full)
-    heatmap.legend("inferno", f"{full:.0f} logits")
-    st.caption("Full colour is the same for every film: the largest that any of the models shown has on its own pages.")
+    heatmap.legend("inferno", f"{full:.0f} logits or more")
+    st.caption(
+        "Full colour is the same for every film: what is full strength on the other pages, for the model in the middle "
+        "of those shown."
+    )
     for problem in problems:
         st.error(problem, icon=":material/error:")
 
