@@ -118,7 +118,8 @@ def _show_model(case: Case, model: Export, explanation, direction: str, gray: np
     with card(f"model_{model.id}", title, case):
         evidence = signed if direction == "pneumonia" else -signed
         if paint(gray, np.maximum(evidence, 0), direction, title, full):
-            st.markdown(f"Strongest spot **{evidence.max():.1f}** logits")
+            faint = ", hardly visible on this scale" if evidence.max() < words.WEAK * full else ""
+            st.markdown(f"Strongest spot **{evidence.max():.1f}** logits{faint}")
         call = words.called(explanation.probability, model.card.threshold.value)
         st.caption(
             f"All of the map: {np.maximum(signed, 0).mean():.1f} for pneumonia, {np.maximum(-signed, 0).mean():.1f} "
