@@ -12,6 +12,7 @@ page = st.navigation(
         ],
         "Explore": [
             st.Page("views/explore/diagnose.py", title="Read an X-ray", icon=":material/radiology:"),
+            st.Page("views/explore/methods.py", title="Compare heatmaps", icon=":material/layers:"),
             st.Page("views/explore/folder.py", title="Your own folder", icon=":material/folder_open:"),
         ],
         "Evidence": [

@@ -23,6 +23,7 @@ import tensorflow as tf
 from scipy.special import expit
 
 from cases.preprocess import model_input
+from model_zoo.depth import layers_by_depth
 from model_zoo.folding import folded
 from model_zoo.registry import Export, ExportError
 
@@ -55,7 +56,8 @@ class Explanation:
 class Engine:
     """A model in memory. It holds no state between calls and may be called from several threads.
 
-    model: as it was exported. What runs is its copy with batch normalisation folded away (folding.folded).
+    model: as it was exported. What runs is network, its copy with batch normalisation folded away (folding.folded).
+    body, head: network, cut at the heatmap layer. depths: the layers of explain_depths(), shallow to deep.
 
     Raises ExportError when the file is not the one that the card describes, or is no model of the expected form.
     """
@@ -63,15 +65,16 @@ class Engine:
     def __init__(self, export: Export):
         self.export = export
         self.model = _load(export)
-        inference = folded(self.model)
-        self._features, self._head = _cut(inference, export)
+        self.network = folded(self.model)
+        self.depths = layers_by_depth(self.network)
+        self.body, self.head = _cut(self.network, export)
         card = export.card
         images = tf.TensorSpec((None, card.side, card.side, card.channels), tf.float32)
         self._explain = tf.function(self._explain_batch, input_signature=[images])
-        self._logits = tf.function(lambda x: inference(x, training=False), input_signature=[images])
-        self._means = tf.function(
-            lambda x: tf.reduce_mean(self._features(x, training=False), axis=(1, 2)), input_signature=[images]
-        )
+        self._logits = tf.function(lambda x: self.network(x, training=False), input_signature=[images])
+        self._feature_maps = tf.function(lambda x: self.body(x, training=False), input_signature=[images])
+        self._input_gradients = tf.function(self._input_gradient_batch, input_signature=[images])
+        self._explain_depths = tf.function(self._explain_depths_batch, input_signature=[images])
 
     def input(self, pixels: np.ndarray) -> np.ndarray:
         """One radiograph's pixels, uint8 (height, width), as this model's input: uint8 (side, side, channels)."""
@@ -92,7 +95,19 @@ class Engine:
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """The mean of each feature map at the heatmap layer, float32 (n, maps), of a batch as explain() takes it."""
-        return self._means(np.asarray(images, np.float32)).numpy()
+        return self.feature_maps(images).mean(axis=(1, 2))
+
+    def feature_maps(self, images: np.ndarray) -> np.ndarray:
+        """The heatmap layer's output, float32 (n, rows, columns, maps), of a batch as explain() takes it."""
+        return self._feature_maps(np.asarray(images, np.float32)).numpy()
+
+    def input_gradients(self, images: np.ndarray) -> np.ndarray:
+        """How much each value of the input moves the logit: float32, of the shape of a batch as explain() takes it."""
+        return self._input_gradients(np.asarray(images, np.float32)).numpy()
+
+    def explain_depths(self, images: np.ndarray) -> list[np.ndarray]:
+        """Grad-CAM at each of depths, float32 (n, rows, columns) as signed_map is: one pass forward and one back."""
+        return [signed_maps.numpy() for signed_maps in self._explain_depths(np.asarray(images, np.float32))]
 
     def scores(self, images: np.ndarray) -> np.ndarray:
         """Probabilities (n,), 0..1, of a batch (n, side, side, channels), 0..255, without maps."""
@@ -113,12 +128,32 @@ class Engine:
         return calibrated(logits, self.export.card.temperature)
 
     def _explain_batch(self, images):
-        features = self._features(images, training=False)
+        features = self.body(images, training=False)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(features)
-            logits = self._head(features, training=False)[:, 0]
-        weights = tf.reduce_mean(tape.gradient(logits, features), axis=(1, 2), keepdims=True)
-        return logits, tf.reduce_sum(weights * features, axis=-1)
+            logits = self.head(features, training=False)[:, 0]
+        return logits, _weighted_sum(features, tape.gradient(logits, features))
+
+    def _input_gradient_batch(self, images):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            logits = self.network(images, training=False)
+        return tape.gradient(logits, images)
+
+    def _explain_depths_batch(self, images):
+        outputs = [self.network.get_layer(name).output for name in self.depths]
+        # Built here, when this is traced first: most visits never ask for it.
+        tapped = keras.Model(self.network.input, [*outputs, self.network.output])
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            *features, logits = tapped(images, training=False)
+        gradients = tape.gradient(logits, features)
+        return [_weighted_sum(maps, gradient) for maps, gradient in zip(features, gradients, strict=True)]
+
+
+def _weighted_sum(features, gradient):
+    """Grad-CAM before the rectifier, (n, rows, columns), from two tensors (n, rows, columns, maps)."""
+    return tf.reduce_sum(tf.reduce_mean(gradient, axis=(1, 2), keepdims=True) * features, axis=-1)
 
 
 def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:

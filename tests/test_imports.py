@@ -21,11 +21,16 @@ FORBIDDEN_LIBRARIES = {
     "views": {"tensorflow", "keras", "tf_keras_vis", "jax"},
     "train": {"streamlit", "altair"},
 }
-RUNS_A_MODEL = {"model_zoo/engine.py", "model_zoo/folding.py", "model_zoo/lungs/segmenter.py"}
+RUNS_A_MODEL = {f"model_zoo/{name}.py" for name in ("depth", "engine", "explainers", "folding", "lungs/segmenter")}
 # Imported only where it is installed; without it a sentence says so (train/distribution.py).
 OPTIONAL = {"jax"}
 # Where a package on PyPI and what it is imported as have different names.
-IMPORTED_AS = {"opencv-python-headless": "cv2", "pillow": "PIL", "scikit-learn": "sklearn"}
+IMPORTED_AS = {
+    "opencv-python-headless": "cv2",
+    "pillow": "PIL",
+    "scikit-learn": "sklearn",
+    "tf-keras-vis": "tf_keras_vis",
+}
 
 
 def imported_names(path: Path) -> set[str]:

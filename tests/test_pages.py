@@ -74,6 +74,7 @@ def fake_model(tiny, monkeypatch) -> FakeEngine:
     engine = FakeEngine()
     monkeypatch.setattr(cache, "lung_fields", lambda pixels: engine.lungs)
     monkeypatch.setattr(cache, "_resident", lambda model_id, sha256: (engine, Lock()))
+    monkeypatch.setattr(cache, "explainers", dict)
     return engine
 
 

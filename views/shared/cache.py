@@ -54,7 +54,7 @@ def _resident(model_id: str, sha256: str):
 
 def explain(export: Export, pixels: np.ndarray):
     """engine.Explanation of one radiograph. Raises ExportError for a model that cannot be loaded."""
-    return _explanation(export.id, export.card.weights.sha256, _digest(pixels), pixels)
+    return _explanation(export.id, export.card.weights.sha256, digest_of(pixels), pixels)
 
 
 @st.cache_data(max_entries=512, show_spinner="Asking the model…")
@@ -73,12 +73,57 @@ def _lung_segmenter(modified: int):
 
 def lung_fields(pixels: np.ndarray) -> LungFields | None:
     """segmenter.find of one radiograph. Raises ExportError and CardError for a network that cannot be used."""
-    return _lung_fields(_modified(LUNG_EXPORT / "card.json"), _digest(pixels), pixels)
+    return _lung_fields(_modified(LUNG_EXPORT / "card.json"), digest_of(pixels), pixels)
 
 
 @st.cache_data(max_entries=512, show_spinner="Finding the lungs…")
 def _lung_fields(modified: int, digest: str, _pixels: np.ndarray):
     return _lung_segmenter(modified).find(_pixels)
+
+
+def explainers() -> dict:
+    """explainers.EXPLAINERS. Imports TensorFlow."""
+    from model_zoo.explainers import EXPLAINERS
+
+    return EXPLAINERS
+
+
+def passes(export: Export, method: str) -> int:
+    """How many images one of explainers() asks a model about. Raises ExportError for one that cannot be loaded."""
+    engine, _ = _resident(export.id, export.card.weights.sha256)
+    return explainers()[method].passes(engine)
+
+
+def method_map(export: Export, method: str, pixels: np.ndarray, direction: str) -> tuple[np.ndarray, float]:
+    """The raw map of one of explainers(), and the milliseconds that it took when it was made. Raises ExportError."""
+    return _method_map(export.id, export.card.weights.sha256, method, direction, digest_of(pixels), pixels)
+
+
+# A map at the input's resolution has 150 KB.
+@st.cache_data(max_entries=256, show_spinner="Asking the model…")
+def _method_map(model_id: str, sha256: str, method: str, direction: str, digest: str, _pixels: np.ndarray):
+    engine, lock = _resident(model_id, sha256)
+    explainer, image = explainers()[method], engine.input(_pixels)
+    with lock:
+        if explainer.passes(engine) == 1:
+            # The first call builds the traced function, which would be most of what is measured.
+            explainer(engine, image, direction)
+        started = time.perf_counter()
+        heatmap = explainer(engine, image, direction)
+        return heatmap, 1000 * (time.perf_counter() - started)
+
+
+def depth_maps(export: Export, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """engine.explain_depths of one radiograph: signed map by layer, shallow to deep. Raises ExportError."""
+    return _depth_maps(export.id, export.card.weights.sha256, digest_of(pixels), pixels)
+
+
+@st.cache_data(max_entries=64, show_spinner="Asking the model…")
+def _depth_maps(model_id: str, sha256: str, digest: str, _pixels: np.ndarray) -> dict[str, np.ndarray]:
+    engine, lock = _resident(model_id, sha256)
+    with lock:
+        maps = engine.explain_depths(engine.input(_pixels)[np.newaxis])
+    return {layer: signed[0] for layer, signed in zip(engine.depths, maps, strict=True)}
 
 
 def milliseconds(export: Export, passes: int = 20) -> float:
@@ -102,7 +147,7 @@ def milliseconds(export: Export, passes: int = 20) -> float:
 
 def film_features(export: Export, pixels: np.ndarray) -> np.ndarray:
     """engine.features of one radiograph, float32 (maps,). Raises ExportError for a model that cannot be loaded."""
-    return _film_features(export.id, export.card.weights.sha256, _digest(pixels), pixels)
+    return _film_features(export.id, export.card.weights.sha256, digest_of(pixels), pixels)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
@@ -112,7 +157,7 @@ def _film_features(model_id: str, sha256: str, digest: str, _pixels: np.ndarray)
         return engine.features(engine.input(_pixels)[np.newaxis])[0]
 
 
-def _digest(pixels: np.ndarray) -> str:
+def digest_of(pixels: np.ndarray) -> str:
     return hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 

@@ -45,14 +45,15 @@ def show(
             output_format="JPEG",
             alt=f"The same X-ray with the evidence for {direction} painted over it",
         )
-    _legend(colour_map)
+    legend(colour_map)
     st.caption(words.strength(sides, direction), help=_HELP)
 
 
-def _legend(colour_map: str) -> None:
+def legend(colour_map: str, full: str = "full strength") -> None:
+    """The colours from no evidence to full strength. full: what to call that."""
     st.html(
-        f'<div role="img" aria-label="Colours from no evidence to full strength" style="height: 0.55rem; '
+        f'<div role="img" aria-label="Colours from no evidence to {full}" style="height: 0.55rem; '
         f'border-radius: 0.3rem; background: {film.css_gradient(colour_map)}"></div>'
         '<div style="display: flex; justify-content: space-between; font-size: 0.8rem; padding-top: 0.15rem">'
-        "<span>0</span><span>full strength</span></div>"
+        f"<span>0</span><span>{full}</span></div>"
     )

@@ -55,6 +55,18 @@ def pace(rate: float | None, left: int) -> str:
     return f", {rate:.{0 if rate >= 10 else 1}f} a second, {_time_left(left / rate)} left"
 
 
+def duration(milliseconds: float) -> str:
+    """ "0.4 ms", "35 ms" or "2.3 s"."""
+    if milliseconds >= 999.5:
+        return f"{milliseconds / 1000:.{0 if milliseconds >= 9950 else 1}f} s"
+    return f"{milliseconds:.{0 if milliseconds >= 9.95 else 1}f} ms"
+
+
+def passes(count: int) -> str:
+    """How many images a model is asked about."""
+    return "1 pass" if count == 1 else f"{count} passes"
+
+
 def _time_left(seconds: float) -> str:
     if seconds < 90:
         return f"about {max(1, round(seconds))} seconds"

@@ -1,0 +1,91 @@
+"""The page that compares heatmaps, with a tiny model and the real explainers, and with maps that are set."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from test_pages import control, empty_caches, fake_model, open_page, shown, tiny  # noqa: F401  (fixtures among them)
+
+from model_zoo.strength import logits_per_film
+from views.shared import cache
+
+PAGE = "views/explore/methods.py"
+VIEW = {"model": "tiny", "collection": "phantom", "image": "test/0001-lobar"}
+
+pytestmark = pytest.mark.usefixtures("empty_caches")
+
+
+@pytest.fixture(autouse=True)
+def empty_map_caches():
+    for function in (cache._method_map, cache._depth_maps):
+        function.clear()
+
+
+def pictures(app) -> int:
+    return len(app.get("image"))
+
+
+def button_of(app, what: str):
+    return next((button for button in app.button if button.key.startswith(f"ask {what}")), None)
+
+
+def test_quick_methods_are_shown_with_their_cost_and_slow_ones_wait(tiny):  # noqa: F811
+    app = open_page(PAGE, **VIEW)
+    assert not app.exception
+    text = shown(app)
+    assert ":gray-badge[synthetic]" in text
+    assert text.count(" ms**, 1 pass") == 3
+    for method in ("scorecam", "smoothgrad", "occlusion"):
+        assert button_of(app, method) is not None
+    before = pictures(app) + len(app.get("info"))
+
+    button_of(app, "occlusion").click().run()
+    assert not app.exception
+    assert button_of(app, "occlusion") is None
+    assert "**, 226 passes" in shown(app)
+    assert pictures(app) + len(app.get("info")) == before + 1
+    control(app.get("button_group"), "address.by").set_value("layers").run()
+    control(app.get("button_group"), "address.by").set_value("methods").run()
+    assert "**, 226 passes" in shown(app)
+
+
+def test_the_address_reproduces_view_and_direction(tiny):  # noqa: F811
+    app = open_page(PAGE, **VIEW)
+    control(app.get("button_group"), "address.by").set_value("layers").run()
+    control(app.get("button_group"), "address.direction").set_value("normal").run()
+    assert app.query_params == {**VIEW, "by": "layers", "direction": "normal"}
+    again = open_page(PAGE, **app.query_params)
+    assert not again.exception
+    assert shown(again) == shown(app)
+    assert "16 × 16 cells" in shown(app)
+
+
+def test_an_empty_map_is_said_in_words_and_not_painted(fake_model, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(cache, "depth_maps", lambda *_: {"first": np.full((4, 4), -0.1), "last_conv": np.ones((2, 2))})
+    app = open_page(PAGE, **VIEW, by="layers")
+    assert not app.exception
+    assert pictures(app) == 2
+    assert app.info[0].value == "Nothing to paint: nothing here speaks for pneumonia."
+
+
+def test_models_are_compared_on_one_scale(tiny, fake_model, monkeypatch):  # noqa: F811
+    warmer = dataclasses.replace(
+        tiny, card=dataclasses.replace(tiny.card, id="warmer", title="Warmer", temperature=4.0)
+    )
+    monkeypatch.setattr(cache, "exports", lambda: ({"tiny": tiny, "warmer": warmer}, {}))
+    app = open_page(PAGE, **VIEW, by="models")
+    assert fake_model.asked == 1
+    button_of(app, "models").click().run()
+    assert not app.exception
+    assert fake_model.asked == 2
+    # The fake map's highest of 4 cells is 0.4; the tiny model's temperature is 2.
+    assert "Strongest spot **0.8** logits" in shown(app)
+    assert "Strongest spot **0.4** logits" in shown(app)
+    tiny_s, warmer_s = (image.value for image in app.get("image")[1:])
+    assert tiny_s != warmer_s
+
+
+def test_a_film_of_a_finer_map_adds_the_same():
+    coarse, fine = np.full((2, 2), 0.4), np.full((4, 4), 0.1)
+    assert logits_per_film(coarse, coarse.size, 0.5) == pytest.approx(logits_per_film(fine, fine.size, 0.5)[:2, :2])
+    assert logits_per_film(fine, fine.size, 0.5).mean() == pytest.approx(fine.sum() / 0.5)

@@ -1,0 +1,44 @@
+"""Heatmaps of one X-ray side by side: of several methods, of several layers, of several models."""
+
+import streamlit as st
+
+from model_zoo.registry import ExportError
+from views.shared import address, cache, comparing, heatmap, picker
+from views.shared.model_menu import choose_model
+from views.shared.words import export_problem
+
+VIEWS = {"methods": "Methods", "layers": "Layers", "models": "Models"}
+
+address.start()
+st.title("Compare heatmaps")
+st.markdown(
+    "A heatmap answers one question about a model, and every method asks another. Where all agree, look closer; where "
+    "they differ, none of them is the truth. None shows where the illness is."
+)
+
+with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
+    collection_id = picker.choose_collection()
+    with st.container(width=340):
+        model = choose_model()
+case = picker.choose_case(collection_id)
+
+if case and model:
+    with st.container(horizontal=True, gap="medium"):
+        view = address.control(st.segmented_control, "Compare", "by", list(VIEWS), format_func=VIEWS.get, required=True)
+        direction = address.control(
+            st.segmented_control,
+            "Show the evidence for",
+            "direction",
+            heatmap.DIRECTIONS,
+            format_func=str.capitalize,
+            required=True,
+        )
+    try:
+        if view == "methods":
+            comparing.methods(case, model, direction)
+        elif view == "layers":
+            comparing.depths(case, model, direction)
+        else:
+            comparing.models(case, model, cache.exports()[0], direction)
+    except ExportError as error:
+        st.error(export_problem(error), icon=":material/error:")
