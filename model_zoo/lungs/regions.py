@@ -25,6 +25,9 @@ REGIONS = {**ZONES, UPPER_MEDIASTINUM: "upper mediastinum", HEART: "heart region
 # Fragments smaller than this share of the image are dropped: a lung is never so small on a chest film.
 _FRAGMENT = 0.01
 
+# Between two lungs a mask is at most this share as high as at its highest.
+_WAIST = 0.6
+
 
 @dataclass(frozen=True, eq=False)
 class LungFields:
@@ -58,7 +61,8 @@ def confidence(probability: np.ndarray) -> float:
 
 def right_and_left(mask: np.ndarray) -> np.ndarray:
     """A mask, bool (height, width), as LungFields.lungs. Parts that do not touch go to the side that they lie on; a
-    part that is on both sides is cut where the mask is narrowest near its middle."""
+    part on both sides is two lungs that touch, and cut where it is narrowest near the middle. A mask without such a
+    waist is one lung, and goes to its half of the image."""
     columns = np.flatnonzero(mask.any(axis=0))
     lungs = np.zeros(mask.shape, np.uint8)
     if not len(columns):
@@ -69,7 +73,9 @@ def right_and_left(mask: np.ndarray) -> np.ndarray:
     heights = mask[:, inner].sum(axis=0)
     # In the middle of the narrowest columns, since a gap is wide.
     midline = int(np.median(inner[heights == heights.min()]))
-    count, parts, boxes, centroids = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    if heights.min() > _WAIST * mask.sum(axis=0).max():
+        return np.where(mask, 1 if columns.mean() < mask.shape[1] / 2 else 2, 0).astype(np.uint8)
+    count, parts, boxes, centroids = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
     across = np.arange(mask.shape[1])[np.newaxis] > midline
     for part in range(1, count):
         left, width = boxes[part, cv2.CC_STAT_LEFT], boxes[part, cv2.CC_STAT_WIDTH]
@@ -129,6 +135,6 @@ def in_lungs(share: dict[int, float]) -> float:
 
 
 def _without_fragments(mask: np.ndarray) -> np.ndarray:
-    count, parts, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    count, parts, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
     large = [part for part in range(1, count) if boxes[part, cv2.CC_STAT_AREA] >= _FRAGMENT * mask.size]
     return np.isin(parts, large)
