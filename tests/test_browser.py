@@ -150,7 +150,7 @@ def test_the_lungs_are_outlined_and_a_model_that_looks_beside_them_gets_a_warnin
     image = rows.loc[rows["in_lungs"].idxmin(), "image_id"]
     page.goto(f"{address}/diagnose?model=mobilenetv2&collection=phantom&image={image}")
     page.get_by_text("of the evidence for pneumonia lies in the lungs. Where a model looks elsewhere").wait_for()
-    page.locator("img[alt*='lies in the lungs, the most of it']").wait_for()
+    page.locator("img[alt*='lies in the lungs, the largest part']").wait_for()
     settled(page)
     film = page.locator(".st-key-radiograph img")
     outlined = film.get_attribute("src")

@@ -101,13 +101,14 @@ def regions_of(lungs: np.ndarray) -> np.ndarray:
         for zone, (start, end) in enumerate(pairwise(edges), first_zone):
             regions[start:end][lungs[start:end] == side] = zone
     if len(spans) == 2:
-        top, bottom = max(start for start, _ in spans.values()), min(end for _, end in spans.values())
-        upper_end = np.mean([start + (end - start) / 3 for start, end in spans.values()])
-        for row in range(top, bottom):
-            right, left = np.flatnonzero(lungs[row] == 1), np.flatnonzero(lungs[row] == 2)
-            if len(right) and len(left):
-                between = regions[row, right[-1] + 1 : left[0]]
-                between[between == OUTSIDE] = UPPER_MEDIASTINUM if row < upper_end else HEART
+        columns = np.arange(lungs.shape[1])
+        right_edge = np.where(lungs == 1, columns, -1).max(axis=1, keepdims=True)
+        left_edge = np.where(lungs == 2, columns, len(columns)).min(axis=1, keepdims=True)
+        between = (columns > right_edge) & (columns < left_edge) & (right_edge >= 0) & (left_edge < len(columns))
+        upper_end = round(np.mean([start + (end - start) / 3 for start, end in spans.values()]))
+        below = (np.arange(len(lungs)) >= upper_end)[:, np.newaxis]
+        regions[between & (regions == OUTSIDE)] = UPPER_MEDIASTINUM
+        regions[below & (regions == UPPER_MEDIASTINUM)] = HEART
     return regions
 
 
@@ -135,6 +136,7 @@ def in_lungs(share: dict[int, float]) -> float:
 
 
 def _without_fragments(mask: np.ndarray) -> np.ndarray:
-    count, parts, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    large = [part for part in range(1, count) if boxes[part, cv2.CC_STAT_AREA] >= _FRAGMENT * mask.size]
-    return np.isin(parts, large)
+    _, parts, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    large = boxes[:, cv2.CC_STAT_AREA] >= _FRAGMENT * mask.size
+    large[0] = False
+    return large[parts]

@@ -167,7 +167,7 @@ def where(shares: dict[int, float], direction: str) -> str:
     most = max(regions.ZONES, key=shares.get)
     between = shares[regions.UPPER_MEDIASTINUM] + shares[regions.HEART]
     return (
-        f"**{percent(regions.in_lungs(shares))}** of the evidence for {direction} lies in the lungs, the most of it, "
+        f"**{percent(regions.in_lungs(shares))}** of the evidence for {direction} lies in the lungs, the largest part, "
         f"{percent(shares[most])}, in the {regions.ZONES[most]}; {percent(between)} lies between the lungs, and "
         f"{percent(shares[regions.OUTSIDE])} outside."
     )

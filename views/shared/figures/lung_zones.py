@@ -3,7 +3,6 @@ as on a film. It is drawn the same for every film, so that two can be compared."
 
 from model_zoo.lungs.regions import HEART, OUTSIDE, UPPER_MEDIASTINUM
 from views.shared.figures.style import INK
-from views.shared.words import percent
 
 WIDTH, HEIGHT = 300, 232
 _RIGHT = "M112 16 C74 14 38 66 28 128 C22 162 24 182 30 190 C54 174 92 174 114 184 C122 130 122 64 112 16 Z"
@@ -33,17 +32,21 @@ def lung_zones(shares: dict[int, float], colour: str, ground: str) -> str:
                 f'<rect x="0" y="{top}" width="{WIDTH}" height="{bottom - top}" fill="{colour}" '
                 f'fill-opacity="{opacity:.2f}" clip-path="url(#{lung})"/>'
             )
-            parts.append(_text(x, y, percent(shares[zone]), ink))
+            parts.append(_text(x, y, _short(shares[zone]), ink))
         for line in (72, 130):
             parts.append(
                 f'<path d="M0 {line} H{WIDTH}" stroke="{ink}" stroke-opacity="0.35" clip-path="url(#{lung})"/>'
             )
         parts.append(f'<path d="{path}" fill="none" stroke="{ink}" stroke-width="1.6"/>')
-    parts += [_text(*place, percent(shares[region]), ink, 12) for region, place in _BETWEEN.items()]
+    parts += [_text(*place, _short(shares[region]), ink, 12) for region, place in _BETWEEN.items()]
     parts.append(_text(20, 14, "R", ink, 12))
     parts.append(_text(WIDTH - 20, 14, "L", ink, 12))
-    parts.append(_text(WIDTH // 2, 222, f"outside the lungs and heart: {percent(shares[OUTSIDE])}", ink, 13))
+    parts.append(_text(WIDTH // 2, 222, f"outside the lungs and heart: {_short(shares[OUTSIDE])}", ink, 13))
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(parts)}</svg>'
+
+
+def _short(share: float) -> str:
+    return "&lt;1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
 def _text(x: int, y: int, text: str, ink: str, size: int = 15) -> str:
