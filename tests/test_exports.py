@@ -141,8 +141,8 @@ def test_maps_and_logits_agree_with_tf_keras_vis_and_the_whole_model(engine, pha
 
 
 def test_history_covers_every_epoch(network):
-    history = pd.read_csv(export.folder / "history.csv")
-    assert list(history["epoch"]) == list(range(1, export.card.training.epochs + 1))
+    history = pd.read_csv(network.folder / "history.csv")
+    assert list(history["epoch"]) == list(range(1, network.card.training.epochs + 1))
     assert {"stage", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"} <= set(history.columns)
 
 
