@@ -280,8 +280,8 @@ def test_the_slider_s_threshold_goes_with_the_click_and_a_reload_shows_the_same(
     slider.wait_for()
     settled(page)
     slider.focus()
-    for _ in range(40):
-        page.keyboard.press("ArrowRight")
+    # One press: of many quick ones the page may still be answering the first when the last arrives.
+    page.keyboard.press("ArrowRight")
     page.get_by_text("was picked by hand").wait_for()
     moved = moved_threshold(page)
     clicked_false_negatives(page)
