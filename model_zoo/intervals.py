@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import coo_array, csr_array
 from scipy.stats import beta
 
@@ -51,6 +52,16 @@ def tally(patient: np.ndarray, group: np.ndarray, groups: int) -> csr_array:
     """
     shape = (groups, patient.max() + 1)
     return coo_array((np.ones(len(patient), np.int64), (group, patient)), shape).tocsr()
+
+
+def clustered_mean(values: pd.Series, patient_id: pd.Series) -> Estimate:
+    """The mean of the values that are numbers, and its bootstrap interval over patients."""
+    known = values.notna()
+    values, (patient, names) = values[known].to_numpy(float), pd.factorize(patient_id[known])
+    sums, counts = np.bincount(patient, values), np.bincount(patient)
+    blocks = draws(len(names), len(values), RESAMPLES, seed=0)
+    means = np.concatenate([(sums @ drawn) / (counts @ drawn) for drawn in blocks])
+    return Estimate.percentile(values.mean(), means)
 
 
 def exact_interval(successes: float, trials: float) -> tuple[float, float]:

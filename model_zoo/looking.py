@@ -15,12 +15,11 @@ The first three are empty for an empty map.
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
-from model_zoo.intervals import Estimate
-from model_zoo.lungs.rows import clustered_mean
+from model_zoo.intervals import Estimate, clustered_mean
+from model_zoo.overlay import enlarged
 from model_zoo.registry import Export, ExportError
 
 MEASURES = ("in_lungs", "in_opacity", "pointing")
@@ -34,14 +33,13 @@ def measure(heatmap: np.ndarray, lungs: np.ndarray, opacity: np.ndarray | None) 
 
     heatmap: (rows, columns), >= 0; it is enlarged linearly to the masks' size. lungs, opacity: bool (height, width).
     """
-    height, width = lungs.shape
-    painted = cv2.resize(np.asarray(heatmap, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    total = painted.sum(dtype=np.float64)
+    painted = enlarged(heatmap, lungs.shape).astype(np.float64)
+    total = painted.sum()
     if total == 0:
         return dict.fromkeys(MEASURES, np.nan)
-    found = {"in_lungs": painted[lungs].sum(dtype=np.float64) / total, "in_opacity": np.nan, "pointing": np.nan}
+    found = {"in_lungs": painted[lungs].sum() / total, "in_opacity": np.nan, "pointing": np.nan}
     if opacity is not None:
-        found["in_opacity"] = painted[opacity].sum(dtype=np.float64) / total
+        found["in_opacity"] = painted[opacity].sum() / total
         found["pointing"] = float(opacity.ravel()[painted.argmax()])
     return found
 

@@ -11,14 +11,18 @@ COLOUR_MAPS = {
 }
 
 
+def enlarged(heatmap: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map (rows, columns) as float32 of size (height, width), bilinearly: what is painted is what is measured."""
+    height, width = size
+    return cv2.resize(np.asarray(heatmap, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
 def relative_strength(heatmap: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:
     """Resize a raw heatmap (rows, columns), >= 0, bilinearly to size (height, width), as shares of scale, 0..1.
 
     scale: the raw value that counts as full strength; larger values are cut off there.
     """
-    height, width = size
-    resized = cv2.resize(np.asarray(heatmap, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip(resized / scale, 0, 1)
+    return np.clip(enlarged(heatmap, size) / scale, 0, 1)
 
 
 def overlay(pixels: np.ndarray, strength: np.ndarray, opacity: float, colour_map: str) -> np.ndarray:

@@ -62,15 +62,20 @@ class Export:
         for a baseline."""
         if not self.sees_pixels:
             raise ExportError(f"Expected a model that can be run on images. Received: {self.id}, which sees no pixels.")
-        if not self.model_path.is_file():
-            raise ExportError(f"{self.model_path}: expected the model's weights. Received: no such file.")
-        received = sha256_of(self.model_path)
-        if received != self.card.weights.sha256:
-            raise ExportError(
-                f"{self.model_path}: expected the weights of the card, sha256 {self.card.weights.sha256[:12]}…. "
-                f"Received: a file with sha256 {received[:12]}…. Restore it with `git checkout`, or export it again."
-            )
-        return self.model_path
+        return verified(self.model_path, self.card.weights.sha256)
+
+
+def verified(path: Path, sha256: str) -> Path:
+    """path after its hash was compared with a card's. Raises ExportError when the file is missing or another."""
+    if not path.is_file():
+        raise ExportError(f"{path}: expected the model's weights. Received: no such file.")
+    received = sha256_of(path)
+    if received != sha256:
+        raise ExportError(
+            f"{path}: expected the weights of the card, sha256 {sha256[:12]}…. Received: a file with sha256 "
+            f"{received[:12]}…. Restore it with `git checkout`, or export it again."
+        )
+    return path
 
 
 def sha256_of(path: Path) -> str:
@@ -99,3 +104,8 @@ def scan(root: Path = EXPORTS) -> tuple[dict[str, Export], dict[str, str]]:
         except CardError as error:
             problems[folder.name] = str(error)
     return exports, problems
+
+
+def networks(exports: dict[str, Export]) -> dict[str, Export]:
+    """Those of exports that can be run on an image: all but the baselines that see no pixels."""
+    return {model_id: export for model_id, export in exports.items() if export.sees_pixels}

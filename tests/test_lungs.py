@@ -1,5 +1,7 @@
 """Lung fields: regions from masks, the measures, and the network that comes with the clone."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from cases.collections import open_collection
 from cases.phantom import PhantomParameters, generate
 from model_zoo.card import CardError, read_card
 from model_zoo.lungs import card as lung_card
-from model_zoo.lungs.card import LungCard, read_lung_card, verified_model_path
+from model_zoo.lungs.card import LungCard, read_lung_card
 from model_zoo.lungs.regions import (
     HEART,
     OUTSIDE,
@@ -208,12 +210,14 @@ def test_no_lungs_are_found_where_there_is_no_chest(segmenter, pixels):
 
 
 def test_other_weights_than_the_card_s_are_refused(tmp_path):
-    card = read_lung_card()
+    from model_zoo.lungs.segmenter import LungSegmenter
+
+    shutil.copy(lung_card.EXPORT / "card.json", tmp_path)
     with pytest.raises(ExportError, match="no such file"):
-        verified_model_path(card, tmp_path)
+        LungSegmenter(tmp_path)
     (tmp_path / "model.keras").write_bytes(b"other")
     with pytest.raises(ExportError, match="sha256"):
-        verified_model_path(card, tmp_path)
+        LungSegmenter(tmp_path)
     with pytest.raises(ExportError, match="no such file"):
         read_rows("chest_xray-test", tmp_path)
 

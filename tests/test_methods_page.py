@@ -85,6 +85,16 @@ def test_models_are_compared_on_one_scale(tiny, fake_model, monkeypatch):  # noq
     assert tiny_s != warmer_s
 
 
+def test_a_baseline_that_sees_no_pixels_is_not_asked_for_a_map(tiny, fake_model, monkeypatch):  # noqa: F811
+    nothing = dict.fromkeys(("side", "channels", "heatmap", "weights"))
+    card = dataclasses.replace(tiny.card, id="size", title="Size", **nothing)
+    exports = {"tiny": tiny, "size": dataclasses.replace(tiny, card=card)}
+    monkeypatch.setattr(cache, "exports", lambda: (exports, {}))
+    app = open_page(PAGE, **VIEW, by="models")
+    assert not app.exception
+    assert button_of(app, "models") is None
+
+
 def test_a_film_of_a_finer_map_adds_the_same():
     coarse, fine = np.full((2, 2), 0.4), np.full((4, 4), 0.1)
     assert logits_per_film(coarse, coarse.size, 0.5) == pytest.approx(logits_per_film(fine, fine.size, 0.5)[:2, :2])

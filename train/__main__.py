@@ -17,7 +17,7 @@ from cases.settings import PROJECT_ROOT
 from model_zoo.card import CardError
 from model_zoo.predictions import PredictionsError
 from model_zoo.published import ProtocolError
-from model_zoo.registry import EXPORTS, Export, ExportError, open_export, scan
+from model_zoo.registry import EXPORTS, Export, ExportError, networks, open_export, scan
 from train.download import DownloadError
 from train.recipe import RecipeError, TrainingStopped
 
@@ -210,7 +210,7 @@ def _samples(options) -> None:
     from train.recipe import load_recipe
     from train.samples import write_samples
 
-    for model_id in options.model or [export.id for export in scan()[0].values() if export.sees_pixels]:
+    for model_id in options.model or networks(scan()[0]):
         export, recipe = open_export(model_id), load_recipe(model_id)
         trained, now = export.card.recipe["augmentation"], recipe.hyperparameters()["augmentation"]
         if changed := sorted(name for name in trained if json.dumps(now.get(name)) != json.dumps(trained[name])):
@@ -249,12 +249,11 @@ def _audit(options) -> None:
     from model_zoo.lungs.card import read_lung_card
     from train.audit import AUDITED, audit, write_explanations
 
-    exports = scan()[0]
-    networks = [export for export in exports.values() if export.sees_pixels]
-    for model_id in () if options.write_only else options.model or [export.id for export in networks]:
+    exports = networks(scan()[0])
+    for model_id in () if options.write_only else options.model or exports:
         for name in AUDITED:
             audit(open_export(model_id), name)
-    print(write_explanations(networks, read_lung_card()))
+    print(write_explanations(exports.values(), read_lung_card()))
 
 
 def _compare(options) -> None:

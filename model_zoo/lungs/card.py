@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_zoo.card import read_card
-from model_zoo.registry import ExportError, sha256_of
 
 EXPORT = Path(__file__).resolve().parent / "export"
 
@@ -45,13 +44,3 @@ class LungCard:
 def read_lung_card(folder: Path = EXPORT) -> LungCard:
     """Raises CardError, naming the file and the field."""
     return read_card(folder / "card.json", LungCard)
-
-
-def verified_model_path(card: LungCard, folder: Path = EXPORT) -> Path:
-    """Raises ExportError when the weights are missing or not the card's."""
-    path = folder / "model.keras"
-    if not path.is_file():
-        raise ExportError(f"{path}: expected the lung-field network's weights. Received: no such file.")
-    if (received := sha256_of(path)) != card.sha256:
-        raise ExportError(f"{path}: expected sha256 {card.sha256[:12]}…. Received: {received[:12]}….")
-    return path

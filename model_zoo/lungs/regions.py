@@ -11,6 +11,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from model_zoo.overlay import enlarged
+
 OUTSIDE, UPPER_MEDIASTINUM, HEART = 0, 7, 8
 ZONES = {
     1: "right upper zone",
@@ -118,11 +120,9 @@ def shares(heatmap: np.ndarray, regions: np.ndarray) -> dict[int, float] | None:
     heatmap: (rows, columns), >= 0, of any size; it is enlarged linearly, as it is when painted. regions: uint8
     (height, width). Raises ValueError for a value below 0 or none at all.
     """
-    heatmap = np.asarray(heatmap, np.float32)
     if not (heatmap >= 0).all():
         raise ValueError(f"Expected a heatmap of values of at least 0. Received: {heatmap.min()}.")
-    height, width = regions.shape
-    painted = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float64)
+    painted = enlarged(heatmap, regions.shape).astype(np.float64)
     total = painted.sum()
     if total == 0:
         return None

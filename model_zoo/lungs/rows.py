@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from model_zoo.intervals import RESAMPLES, Estimate, draws
+from model_zoo.intervals import clustered_mean
 from model_zoo.lungs.card import EXPORT
 from model_zoo.registry import ExportError
 
@@ -32,16 +32,6 @@ def summarise(rows: pd.DataFrame) -> dict[str, list[float]]:
     over patients, and the share of images in which lungs were found."""
     figures = {name: clustered_mean(rows[name], rows["patient_id"]) for name in ("dice", "hausdorff95", "found")}
     return {name: [round(v, 4) for v in (figure.value, figure.low, figure.high)] for name, figure in figures.items()}
-
-
-def clustered_mean(values: pd.Series, patient_id: pd.Series) -> Estimate:
-    """The mean of the values that are numbers, and its bootstrap interval over patients."""
-    known = values.notna()
-    values, (patient, names) = values[known].to_numpy(float), pd.factorize(patient_id[known])
-    sums, counts = np.bincount(patient, values), np.bincount(patient)
-    blocks = draws(len(names), len(values), RESAMPLES, seed=0)
-    means = np.concatenate([(sums @ drawn) / (counts @ drawn) for drawn in blocks])
-    return Estimate.percentile(values.mean(), means)
 
 
 def dice(found: np.ndarray, true: np.ndarray) -> float:

@@ -14,8 +14,9 @@ from scipy.special import expit
 
 from cases.preprocess import model_input
 from model_zoo.folding import folded
-from model_zoo.lungs.card import EXPORT, read_lung_card, verified_model_path
+from model_zoo.lungs.card import EXPORT, read_lung_card
 from model_zoo.lungs.regions import LungFields, lung_fields
+from model_zoo.registry import verified
 
 
 class LungSegmenter:
@@ -26,7 +27,8 @@ class LungSegmenter:
 
     def __init__(self, folder: Path = EXPORT):
         self.card = read_lung_card(folder)
-        network = folded(keras.models.load_model(verified_model_path(self.card, folder), compile=False, safe_mode=True))
+        path = verified(folder / "model.keras", self.card.sha256)
+        network = folded(keras.models.load_model(path, compile=False, safe_mode=True))
         images = tf.TensorSpec((None, self.card.side, self.card.side, 1), tf.float32)
         self._logits = tf.function(lambda x: network(x, training=False), input_signature=[images])
 

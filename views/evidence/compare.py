@@ -15,7 +15,7 @@ from model_zoo.comparison import ComparisonError, Difference
 from model_zoo.evaluation import Estimate
 from model_zoo.predictions import PredictionsError
 from model_zoo.published import ProtocolError, published_part
-from model_zoo.registry import Export, ExportError
+from model_zoo.registry import Export, ExportError, networks
 from views.shared import address, cache, evidence, words
 from views.shared.figures import comparison as figures
 from views.shared.frame import ground
@@ -388,7 +388,7 @@ def show_speed(exports: dict[str, Export]) -> None:
 def measured(exports: dict[str, Export]) -> dict[str, dict]:
     """ "milliseconds" and "problems" per model's id. The models are loaded one after the other."""
     result = {"milliseconds": {}, "problems": {}}
-    exports = {model_id: export for model_id, export in exports.items() if export.sees_pixels}
+    exports = networks(exports)
     bar = st.progress(0.0)
     for done, (model_id, export) in enumerate(exports.items()):
         bar.progress(done / len(exports), f"Timing {words.plain(TITLES[model_id])}, {done + 1} of {len(exports)}")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from model_zoo.registry import ExportError
+from model_zoo.registry import ExportError, networks
 from views.shared import address, cache, comparing, heatmap, picker
 from views.shared.model_menu import choose_model
 from views.shared.words import export_problem
@@ -39,6 +39,6 @@ if case and model:
         elif view == "layers":
             comparing.depths(case, model, direction)
         else:
-            comparing.models(case, model, cache.exports()[0], direction)
+            comparing.models(case, model, networks(cache.exports()[0]), direction)
     except ExportError as error:
         st.error(export_problem(error), icon=":material/error:")

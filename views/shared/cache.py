@@ -68,7 +68,7 @@ def _explanation(model_id: str, sha256: str, digest: str, _pixels: np.ndarray):
 def _lung_segmenter(modified: int):
     from model_zoo.lungs.segmenter import LungSegmenter
 
-    return LungSegmenter()
+    return LungSegmenter(), Lock()
 
 
 def lung_fields(pixels: np.ndarray) -> LungFields | None:
@@ -78,7 +78,9 @@ def lung_fields(pixels: np.ndarray) -> LungFields | None:
 
 @st.cache_data(max_entries=512, show_spinner="Finding the lungs…")
 def _lung_fields(modified: int, digest: str, _pixels: np.ndarray):
-    return _lung_segmenter(modified).find(_pixels)
+    segmenter, lock = _lung_segmenter(modified)
+    with lock:
+        return segmenter.find(_pixels)
 
 
 def explainers() -> dict:
