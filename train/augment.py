@@ -5,6 +5,7 @@ and range, active only when called with training=True.
 """
 
 import math
+from dataclasses import replace
 
 import keras
 from keras import ops
@@ -78,6 +79,19 @@ def augmenter(settings: Augmentation, seed: int) -> keras.Sequential:
         for layer in layers:
             layer.supports_jit = True
     return keras.Sequential(layers or [keras.layers.Identity()], name="augmentation")
+
+
+# Of an Augmentation, what changes the image and leaves the lungs where they are.
+_EXPOSURE = ("gamma", "contrast", "brightness", "noise", "erasing")
+
+
+def geometry_and_exposure(settings: Augmentation) -> tuple[Augmentation, Augmentation]:
+    """An augmentation's two parts: what an image's mask must go through too, and what changes the image alone."""
+    untouched = Augmentation()
+    return (
+        replace(settings, **{name: getattr(untouched, name) for name in _EXPOSURE}),
+        replace(untouched, **{name: getattr(settings, name) for name in _EXPOSURE}),
+    )
 
 
 def seed_generators(network: keras.Model) -> list[keras.random.SeedGenerator]:

@@ -68,9 +68,27 @@ def load_images(collection: Collection, entries: Iterable[Entry], side: int, cha
     return ImageSet(images, np.array([entry.label for entry in entries], np.float32), entries)
 
 
+def unseen_series(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """(the rest, unseen): a stand-in for a test split that differs, cut from what training may look at.
+
+    Unseen are the normal films of the series "NORMAL2-IM-" and those with viral pneumonia, the kinds that the rest,
+    normals of "IM-" and bacterial pneumonias, has none of. A bacterial film of a patient with a viral one is in
+    neither.
+    """
+    unseen = tuple(
+        entry
+        for entry in entries
+        if (entry.subtype == "virus" if entry.label else entry.id.rpartition("/")[2].startswith("NORMAL2-"))
+    )
+    patients, chosen = {entry.patient_id for entry in unseen}, {entry.id for entry in unseen}
+    return tuple(e for e in entries if e.id not in chosen and e.patient_id not in patients), unseen
+
+
 def development_parts(recipe: Recipe, collection: Collection) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     """(training, validation) of a recipe, from its collection."""
     development, _ = random_split(development_entries(collection), recipe.random_test_share, recipe.seed)
+    if recipe.held_out_series:
+        development, _ = unseen_series(development)
     return patient_split(development, recipe.validation_share, recipe.seed)
 
 
@@ -87,7 +105,7 @@ class Batches(keras.utils.PyDataset):
 
     balanced: each batch position is a normal or a pneumonia with equal chance; the rarer class is then seen more than
     once per epoch and some images of the commoner one not at all. steps: batches per epoch; 0 for as many as there are
-    images. share: the rows of each batch to give, for one of several processes.
+    images. share: the rows of each batch to give, for one of several processes. mixup: as a recipe's.
     """
 
     def __init__(
@@ -99,8 +117,10 @@ class Batches(keras.utils.PyDataset):
         first_epoch: int = 0,
         steps: int = 0,
         share: slice = slice(None),
+        mixup: float = 0.0,
     ):
         super().__init__()
+        self.mixup = mixup
         self.share = share
         self.data, self.batch_size, self.balanced, self.seed = data, batch_size, balanced, seed
         self.steps = steps or len(data.labels) // batch_size
@@ -112,8 +132,15 @@ class Batches(keras.utils.PyDataset):
         return self.steps
 
     def __getitem__(self, index: int):
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size][self.share]
-        return self.data.images[chosen], self.data.labels[chosen, np.newaxis]
+        batch = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        images, labels = self.data.images[batch[self.share]], self.data.labels[batch[self.share], np.newaxis]
+        if not self.mixup:
+            return images, labels
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        own = rng.beta(self.mixup, self.mixup, (len(batch), 1)).astype(np.float32)[self.share]
+        partners = rng.permutation(batch)[self.share]
+        other, share = self.data.images[partners], own[..., np.newaxis, np.newaxis]
+        return share * images + (1 - share) * other, own * labels + (1 - own) * self.data.labels[partners, np.newaxis]
 
     def on_epoch_end(self):
         self.epoch += 1

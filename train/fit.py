@@ -12,7 +12,8 @@ A run lives in its own folder, runs/<model_id>/ by default:
 A stage that trains the head alone computes the features of all images once: its epochs need no pass through the
 backbone (`make bench` measures how much that saves).
 
-Everything random depends on (recipe.seed, epoch) alone: the split, the batches, the augmentation, dropout.
+Everything random depends on (recipe.seed, recipe.repeat, epoch) alone: the split, the batches, the augmentation,
+dropout.
 """
 
 import csv
@@ -33,20 +34,27 @@ import numpy as np
 from tqdm import tqdm
 
 from model_zoo.history import HISTORY_COLUMNS
-from train import distribution
+from train import distribution, lung_lesson
 from train.augment import augmenter, seed_generators
 from train.data import Batches, ImageSet, development_sets
 from train.recipe import Recipe, RecipeError, Stage, TrainingStopped
 from train.teacher import Imitation, answers_of
 
 
-def fit(recipe: Recipe, run: Path, weights: str | None = None, precision: str | None = None) -> Path:
+def fit(
+    recipe: Recipe,
+    run: Path,
+    weights: str | None = None,
+    precision: str | None = None,
+    keep_checkpoints: bool = False,
+) -> Path:
     """Train a recipe in the folder `run`, going on from its last checkpoint, and return the path of trained.keras.
 
     weights: what to start from in place of recipe.starting_weights: "imagenet", "none", a file of the backbone's
         weights, or the trained.keras of a run whose network has the same backbone.
     precision: what the network computes in, "float32" or "mixed_bfloat16" (float32 weights, bfloat16 products, as fast
         as a GPU, or a CPU with AMX, is in it); by default mixed where there is a GPU. trained.keras is float32 always.
+    keep_checkpoints: keep those of all epochs (checkpointed_networks), not the last alone.
     Raises RecipeError for starting weights that cannot be had; TrainingStopped when the folder belongs to other
     settings, the loss is no number, or the disk is full; RadiographError for an unreadable image;
     CollectionUnavailable without the data.
@@ -55,12 +63,14 @@ def fit(recipe: Recipe, run: Path, weights: str | None = None, precision: str | 
     trained = run / "trained.keras"
     if trained.exists():
         return trained
-    keras.utils.set_random_seed(recipe.seed)
+    keras.utils.set_random_seed(recipe.run_seed)
     precision = precision or ("mixed_bfloat16" if _accelerators() else "float32")
     network, started_from = _starting_network(recipe, weights, precision)
     settings = json.loads(json.dumps({**recipe.hyperparameters(), "started_from": started_from}))
     history = _last_history(settings, run)
     training, validation = development_sets(recipe)
+    if recipe.needs_lungs:
+        training, validation = (lung_lesson.with_masks(recipe, part) for part in (training, validation))
     if weights and (Path(weights).parent / "split.json").exists():
         _refuse_leaks(recipe, Path(weights).parent, training)
     ids = {"training": training, "validation": validation}
@@ -83,7 +93,8 @@ def fit(recipe: Recipe, run: Path, weights: str | None = None, precision: str | 
         mininterval=1,
     ) as bar:
         for stage, n in list(zip(recipe.stages, steps, strict=True))[first:]:
-            _fit_stage(network, recipe, stage, n, training, validation, settings, history, run, bar)
+            saver = SaveEachEpoch(settings, stage, history, run, keep_checkpoints)
+            _fit_stage(network, recipe, stage, n, training, validation, saver, bar)
             bar.total -= n * (stage.epochs - len(_rows(history, stage)))
     network.trainable = True
     if precision != "float32":
@@ -189,18 +200,18 @@ def _fit_stage(
     steps: int,
     training: ImageSet,
     validation: ImageSet,
-    settings: dict,
-    history: list[dict],
-    run: Path,
+    saver: "SaveEachEpoch",
     bar: tqdm,
 ) -> None:
     """Run what is left of one stage; the network ends with its weights."""
+    history, run = saver.history, saver.run
     done = len(_rows(history, stage))
     over = _is_over(stage, _rows(history, stage))
     trainer = _trainer(network, recipe, stage)
     _compile(trainer, recipe, stage, steps)
+    # Built inside the first step instead, each variable would put its initialiser into the graph.
+    trainer.optimizer.build(trainer.trainable_variables)
     if done:
-        trainer.optimizer.build(trainer.trainable_variables)
         trainer.load_weights(run / f"checkpoint-{len(history):04d}" / "state.weights.h5")
     if over:
         # What SwapEMAWeights does at a stage's end; without a moving average it does nothing.
@@ -210,9 +221,9 @@ def _fit_stage(
         backbone = keras.Model(network.input, network.get_layer(recipe.heatmap_layer).output)
         training, validation = (_features(backbone, part) for part in (training, validation))
     callbacks = [
-        ReseedEachEpoch(recipe.seed, len(history) - done),
+        ReseedEachEpoch(recipe.run_seed, len(history) - done),
         Progress(bar, stage.name),
-        SaveEachEpoch(settings, stage, history, run),
+        saver,
     ]
     if recipe.ema_momentum:
         callbacks.append(keras.callbacks.SwapEMAWeights())
@@ -221,10 +232,11 @@ def _fit_stage(
             training,
             recipe.batch_size,
             recipe.balanced,
-            recipe.seed,
+            recipe.run_seed,
             first_epoch=len(history),
             steps=stage.steps,
             share=distribution.share(recipe.batch_size),
+            mixup=recipe.mixup,
         ),
         validation_data=(validation.images, validation.labels[:, None]),
         validation_batch_size=64,
@@ -247,7 +259,9 @@ def _trainer(network: keras.Model, recipe: Recipe, stage: Stage) -> keras.Model:
         return keras.Model(features, as_float32(network.output), name="trainer")
     for layer, trainable in zip(network.layers, _trainable(network, recipe, stage), strict=True):
         layer.trainable = trainable
-    augmented = augmenter(recipe.augmentation, recipe.seed)(network.input)
+    if recipe.needs_lungs:
+        return lung_lesson.trainer(network, recipe, as_float32)
+    augmented = augmenter(recipe.augmentation, recipe.run_seed)(network.input)
     logits = as_float32(network(augmented))
     if recipe.teacher:
         logits = Imitation()(logits, answers_of(recipe)(augmented))
@@ -296,6 +310,21 @@ def _compile(trainer: keras.Model, recipe: Recipe, stage: Stage, steps: int) -> 
     )
 
 
+def checkpointed_networks(recipe: Recipe, run: Path) -> Iterator[tuple[int, keras.Model]]:
+    """(epoch, network) of each checkpoint in a run's folder, with averaged weights where the recipe averages; one
+    network, with other weights each time."""
+    network = recipe.build()
+    for folder in sorted(run.glob("checkpoint-[0-9]*")):
+        history = json.loads((folder / "state.json").read_text())["history"]
+        stage = next(stage for stage in recipe.stages if stage.name == history[-1]["stage"])
+        trainer = _trainer(network, recipe, stage)
+        _compile(trainer, recipe, stage, 1)
+        trainer.optimizer.build(trainer.trainable_variables)
+        trainer.load_weights(folder / "state.weights.h5")
+        trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
+        yield len(history), network
+
+
 class ReseedEachEpoch(keras.callbacks.Callback):
     """Set augmentation's and dropout's generators from (seed, epoch): Keras's checkpoints do not hold their state."""
 
@@ -336,11 +365,12 @@ class Progress(keras.callbacks.Callback):
 
 
 class SaveEachEpoch(keras.callbacks.Callback):
-    """Add a row to the history and write a checkpoint; the one before is deleted when the new one is complete."""
+    """Add a row to the history and write a checkpoint; the one before is deleted, unless all are kept, when the new one
+    is complete."""
 
-    def __init__(self, settings: dict, stage: Stage, history: list[dict], run: Path):
+    def __init__(self, settings: dict, stage: Stage, history: list[dict], run: Path, keep: bool):
         super().__init__()
-        self.settings, self.stage, self.history, self.run = settings, stage, history, run
+        self.settings, self.stage, self.history, self.run, self.keep = settings, stage, history, run, keep
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.monotonic()
@@ -370,7 +400,7 @@ class SaveEachEpoch(keras.callbacks.Callback):
         (unfinished / "state.json").write_text(json.dumps(state))
         earlier = sorted(self.run.glob("checkpoint-[0-9]*"))
         os.replace(unfinished, self.run / f"checkpoint-{len(self.history):04d}")
-        for folder in earlier:
+        for folder in () if self.keep else earlier:
             shutil.rmtree(folder)
 
 

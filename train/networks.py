@@ -119,13 +119,24 @@ def on_backbone(
     The heatmap layer is one of the application's. Raises RecipeError when the weights cannot be had.
     """
     inputs = keras.Input((side, side, 3), name="radiograph")
-    backbone = application(include_top=False, weights=None, input_tensor=scaling(inputs))
-    if weights != "none":
-        backbone.set_weights(_weights_of(application, side, weights))
-    x = backbone.output
+    x = _backbone(application, scaling(inputs), side, weights).output
     for layer in head:
         x = layer(x)
     return keras.Model(inputs, layers.Dense(1, name="logit")(x))
+
+
+def backbone_on_gray(application: Callable, scaling: keras.layers.Layer, side: int, weights: str) -> keras.Model:
+    """A network of keras.applications without its head, for gray images. The arguments and the error are
+    on_backbone's."""
+    inputs = keras.Input((side, side, 1), name="radiograph")
+    return _backbone(application, layers.Concatenate()([scaling(inputs)] * 3), side, weights)
+
+
+def _backbone(application: Callable, inputs, side: int, weights: str) -> keras.Model:
+    backbone = application(include_top=False, weights=None, input_tensor=inputs)
+    if weights != "none":
+        backbone.set_weights(_weights_of(application, side, weights))
+    return backbone
 
 
 def imagenet_mean() -> keras.layers.Layer:

@@ -7,7 +7,7 @@ small version on phantoms in about a minute: it shows that the recipe runs, not 
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from model_zoo.card import Reference
 
@@ -107,9 +107,15 @@ class Recipe:
     balanced: draw normals and pneumonias equally often; otherwise each image once per epoch.
     weighted_loss: an image of the rarer class weighs more, so that both classes weigh the same in sum.
     teacher: id of an export whose answers the network learns beside the labels (train/teacher.py); "" for none.
+    lung_gate: name of a layer of the network, (n, rows, columns, 1) in 0..1, that learns how much of each cell lies in
+        the true lungs (train/lung_lesson.py); "" for none.
+    exchanged_surroundings: share of the images of which all but the lungs comes from another image of the batch.
+    mixup: images and labels mixed in pairs, the share drawn from Beta(mixup, mixup) (Zhang et al. 2018); 0 for none.
     ema_momentum: the exported weights are an exponential moving average over steps with this momentum; 0 for none.
     target_sensitivity: the operating point is the highest threshold with at least this sensitivity on validation.
     mantissa_bits: how many of float32's 23 bits the exported weights keep.
+    held_out_series: keep train.data.unseen_series() out of training and validation, for experiments.
+    seed: of the split and, with repeat, of all else that is random. repeat: another run on the same split.
     """
 
     id: str
@@ -131,13 +137,28 @@ class Recipe:
     balanced: bool = False
     weighted_loss: bool = False
     teacher: str = ""
+    lung_gate: str = ""
+    exchanged_surroundings: float = 0.0
+    mixup: float = 0.0
     augmentation: Augmentation = Augmentation()
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     ema_momentum: float = 0.0
     target_sensitivity: float = 0.95
     mantissa_bits: int = 10
+    held_out_series: bool = False
     seed: int = 0
+    repeat: int = 0
+
+    @property
+    def run_seed(self) -> int:
+        """Seed of everything random but the split."""
+        return self.seed + 100 * self.repeat
+
+    @property
+    def needs_lungs(self) -> bool:
+        """Whether the training images must come with their lung masks."""
+        return bool(self.lung_gate or self.exchanged_surroundings)
 
     def hyperparameters(self) -> dict:
         """The settings that shaped the weights, as JSON types."""
@@ -152,7 +173,16 @@ def recipe_ids() -> tuple[str, ...]:
 
 
 def load_recipe(model_id: str, quick: bool = False) -> Recipe:
-    """Raises RecipeError for an id without a recipe file."""
-    if model_id not in recipe_ids():
-        raise RecipeError(f"Expected one of the recipes {', '.join(recipe_ids())}. Received: {model_id!r}.")
-    return importlib.import_module(f"train.recipes.{model_id.replace('-', '_')}").recipe(quick)
+    """The recipe of that id. "<id>-repeat-<n>" is the recipe <id> again, on the same split with other draws.
+
+    Raises RecipeError for an id without a recipe file."""
+    name, _, repeat = model_id.partition("-repeat-")
+    if name not in recipe_ids() or (model_id != name and not repeat.isdecimal()):
+        raise RecipeError(
+            f"Expected one of the recipes {', '.join(recipe_ids())}, or a repeat of one, such as "
+            f"{recipe_ids()[0]}-repeat-1. Received: {model_id!r}."
+        )
+    recipe = importlib.import_module(f"train.recipes.{name.replace('-', '_')}").recipe(quick)
+    if not repeat:
+        return recipe
+    return replace(recipe, id=model_id, title=f"{recipe.title}, repeat {int(repeat)}", repeat=int(repeat))

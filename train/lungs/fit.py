@@ -6,14 +6,14 @@ command goes on after a kill.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
 
-from train.augment import augmenter
+from train.augment import augmenter, geometry_and_exposure
 from train.fit import environment
 from train.lungs.data import MaskedImages, development_sets
 from train.lungs.network import WIDTHS, lung_network
@@ -32,8 +32,6 @@ WIDE_AUGMENTATION = Augmentation(
     noise=0.02,
     erasing=0.2,
 )
-# Of an Augmentation, what changes the image and leaves the lungs where they are.
-_EXPOSURE = ("gamma", "contrast", "brightness", "noise", "erasing")
 
 
 @dataclass(frozen=True)
@@ -124,9 +122,7 @@ def _fit_stage(
 def _trainer(network: keras.Model, augmentation: Augmentation, seed: int) -> keras.Model:
     """Image and mask go through the same changes of geometry; exposure changes the image alone. The output holds the
     logits and, behind them, the mask they should match."""
-    untouched = Augmentation()
-    geometry = replace(augmentation, **{name: getattr(untouched, name) for name in _EXPOSURE})
-    exposure = replace(untouched, **{name: getattr(augmentation, name) for name in _EXPOSURE})
+    geometry, exposure = geometry_and_exposure(augmentation)
     pairs = keras.Input((*network.input_shape[1:3], 2))
     moved = augmenter(geometry, seed)(pairs)
     expose = augmenter(exposure, seed)
