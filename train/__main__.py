@@ -119,6 +119,15 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("audit", _audit, "measure where each export looks, and write docs/explanations.md", takes_model=False)
     sub.add_argument("model", nargs="*", help="default: every export")
     sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
+    sub = add(
+        "experiments",
+        _experiments,
+        "fit and judge experiments without a test image, and write docs/experiments.md",
+        takes_model=False,
+    )
+    sub.add_argument("name", nargs="*", help="default: every experiment whose rows are missing")
+    sub.add_argument("--weights", help="as for fit: a file in place of the ImageNet download")
+    sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
     add("compare", _compare, "write docs/results.md: our figures beside the published ones", takes_model=False)
     return parser
 
@@ -254,6 +263,14 @@ def _audit(options) -> None:
         for name in AUDITED:
             audit(open_export(model_id), name)
     print(write_explanations(exports.values(), read_lung_card()))
+
+
+def _experiments(options) -> None:
+    from train import experiments
+
+    if not options.write_only:
+        experiments.run(options.name or experiments.missing(), RUNS / "experiments", options.weights)
+    print(experiments.write_experiments(scan()[0]))
 
 
 def _compare(options) -> None:
