@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from model_zoo.card import Card
-from views.shared import evidence, words
+from views.shared import evidence, members, words
 from views.shared.performance.figures import FIGURES
 from views.shared.performance.scene import Scene
 
@@ -13,8 +13,10 @@ def show_origins(scene: Scene) -> None:
     _show_operating_point(scene.export.card)
     _show_published(scene)
     _show_protocol(scene.export.card)
-    if scene.export.sees_pixels:
+    if scene.export.is_network:
         _show_training(scene.export.card)
+    elif scene.export.is_committee:
+        _show_members(scene)
     else:
         _show_formula(scene.export.card)
 
@@ -69,7 +71,7 @@ def _show_training(card: Card) -> None:
     st.table(
         {
             "Network": card.architecture,
-            "Sees": f"{card.side} × {card.side} pixels, {card.channels} channel{'s' if card.channels > 1 else ''}",
+            "Sees": _sees(card),
             "Weights": f"{card.weights.parameters:,}, started from {card.weights.started_from}, "
             f"{card.weights.bytes / 1e6:.1f} MB",
             "Training": f"{card.training.epochs} epochs, {card.training.seconds / 60:.0f} minutes, "
@@ -78,6 +80,35 @@ def _show_training(card: Card) -> None:
         },
         width="stretch",
     )
+
+
+def _sees(card: Card) -> str:
+    return f"{card.side} × {card.side} pixels, {card.channels} channel{'s' if card.channels > 1 else ''}"
+
+
+def _show_members(scene: Scene) -> None:
+    st.subheader("Who sits on the committee", anchor=False)
+    card, cards = scene.export.card, [member.card for member in scene.export.members]
+    st.markdown(
+        "Each film goes to all members. The answer is the mean of their calibrated logits, the logarithms of the odds, "
+        f"{'less' if card.committee.offset < 0 else 'plus'} {abs(card.committee.offset):.3f}, over a temperature of "
+        f"{card.temperature:.2f}. That takes as long as all members together."
+    )
+    st.table(
+        pd.DataFrame(
+            {
+                "member": words.plain(member.title),
+                "sees": _sees(member),
+                "parameters": f"{member.weights.parameters:,}",
+                "temperature": f"{member.temperature:.2f}",
+                "operating point": f"{member.threshold.value:.3f}",
+            }
+            for member in cards
+        ).set_index("member"),
+        width="content",
+    )
+    members.show_ways(scene.export)
+    st.markdown("".join(f"\n- {words.plain(limit)}" for limit in card.limits))
 
 
 def _show_formula(card: Card) -> None:
