@@ -120,8 +120,8 @@ def test_its_card_says_what_it_is(made, members):
     assert not (made.folder / "model.keras").exists()
 
 
-def test_evaluate_adds_the_test_rows_and_notes_the_reading(root):
-    make_committee("together", ["one", "two"], root)
+def test_evaluate_adds_the_test_rows_and_notes_the_reading(made, tmp_path):
+    root = shutil.copytree(made.folder.parent, tmp_path / "exports")
     summaries = evaluate(open_export("together", root), "blobs")
     made = open_export("together", root)
     rows = made.predictions("blobs-test")
