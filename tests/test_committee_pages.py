@@ -140,7 +140,7 @@ def test_performance_tells_who_sits_on_it(together):
     app = open_page("views/evidence/performance.py", model="together", set="phantom-test")
     table = next(table.value for table in app.table if "operating point" in table.value)
     assert list(table["operating point"]) == ["0.400", "0.600", "0.500"]
-    assert list(table["sees"]) == ["32 × 32 pixels, 1 channel"] * 2 + ["24 × 24 pixels, 3 channels"]
+    assert list(table["pixels"]) == ["32 × 32", "32 × 32", "24 × 24"]
     assert "plus 0.250, over a temperature of 1.50. That takes as long as all members together" in shown(app)
     assert buttons(app) == TITLES
 

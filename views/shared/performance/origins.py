@@ -71,7 +71,7 @@ def _show_training(card: Card) -> None:
     st.table(
         {
             "Network": card.architecture,
-            "Sees": _sees(card),
+            "Sees": f"{card.side} × {card.side} pixels, {card.channels} channel{'s' if card.channels > 1 else ''}",
             "Weights": f"{card.weights.parameters:,}, started from {card.weights.started_from}, "
             f"{card.weights.bytes / 1e6:.1f} MB",
             "Training": f"{card.training.epochs} epochs, {card.training.seconds / 60:.0f} minutes, "
@@ -80,10 +80,6 @@ def _show_training(card: Card) -> None:
         },
         width="stretch",
     )
-
-
-def _sees(card: Card) -> str:
-    return f"{card.side} × {card.side} pixels, {card.channels} channel{'s' if card.channels > 1 else ''}"
 
 
 def _show_members(scene: Scene) -> None:
@@ -98,9 +94,8 @@ def _show_members(scene: Scene) -> None:
         pd.DataFrame(
             {
                 "member": words.plain(member.title),
-                "sees": _sees(member),
+                "pixels": f"{member.side} × {member.side}",
                 "parameters": f"{member.weights.parameters:,}",
-                "temperature": f"{member.temperature:.2f}",
                 "operating point": f"{member.threshold.value:.3f}",
             }
             for member in cards
