@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.timing import medians
 from cases.collections import open_collection
 from model_zoo.engine import Engine
-from model_zoo.registry import scan
+from model_zoo.registry import networks, scan
 
 from tf_keras_vis.gradcam import Gradcam  # isort: skip  (after the engine, which sets Keras's backend)
 
@@ -23,9 +23,7 @@ def run() -> None:
     pixels = phantoms.load(phantoms.entries("test")[0].id).pixels
     print("One image, medians in ms, and ratios from the same run")
     print("model                 bare forward    engine    reused     peers   engine/bare  peers/engine")
-    for model_id, export in scan()[0].items():
-        if not export.sees_pixels:
-            continue
+    for model_id, export in networks(scan()[0]).items():
         engine = Engine(export)
         image = engine.input(pixels)[np.newaxis].astype(np.float32)
         reused = Gradcam(engine.model)

@@ -3,8 +3,9 @@
 What a model says of a folder lies in two files in `<scored_root()>/<collection id>/`. Their names hold a digest of the
 weights and the temperature, so that the scores of a changed model never mix with older ones:
 
-    <digest>.csv             predictions.COLUMNS and `stamp`, the image's size and time of change when it was read.
-                             label is empty when unknown; patient_id is the image itself
+    <digest>.csv             predictions.COLUMNS and `stamp`, the image's size and time of change when it was read;
+                             then predictions.DISAGREEMENT for a committee. label is empty when unknown; patient_id is
+                             the image itself
     <digest>-unreadable.csv  image_id and reason
 
 At most one batch of model inputs is in memory, and what the folder's listing and the stamps need. A batch is on disk
@@ -29,11 +30,11 @@ from cases.collections.base import Entry
 from cases.collections.folder import FolderCollection
 from cases.radiograph import RadiographError
 from cases.settings import scored_root
-from model_zoo.predictions import COLUMNS
+from model_zoo.predictions import COLUMNS, DISAGREEMENT
 from model_zoo.registry import Export
 
 if TYPE_CHECKING:
-    from model_zoo.engine import Engine
+    from model_zoo.engine import Reader
 
 BATCH = 32
 SCORE_COLUMNS = (*COLUMNS, "stamp")
@@ -42,10 +43,11 @@ UNREADABLE_COLUMNS = ("image_id", "reason")
 
 @dataclass(frozen=True)
 class Results:
-    """Where one model's results on one folder lie."""
+    """Where one model's results on one folder lie. columns: of scores."""
 
     scores: Path
     unreadable: Path
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,14 @@ class Progress:
 
 def results_of(collection_id: str, export: Export) -> Results:
     card = export.card
-    digest = hashlib.sha256(f"{card.weights.sha256} {card.temperature!r}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{export.fingerprint} {card.temperature!r}".encode()).hexdigest()[:16]
     folder = scored_root() / collection_id
-    return Results(folder / f"{digest}.csv", folder / f"{digest}-unreadable.csv")
+    columns = (*SCORE_COLUMNS, DISAGREEMENT) if export.is_committee else SCORE_COLUMNS
+    return Results(folder / f"{digest}.csv", folder / f"{digest}-unreadable.csv", columns)
 
 
 def score(
-    collection: FolderCollection, engine: "Engine", lock: AbstractContextManager, results: Results
+    collection: FolderCollection, engine: "Reader", lock: AbstractContextManager, results: Results
 ) -> Iterator[Progress]:
     """Score what has no row yet. Yields before the first batch and after each; whoever stops asking stops the run.
 
@@ -74,14 +77,14 @@ def score(
     """
     entries = collection.entries()
     results.scores.parent.mkdir(parents=True, exist_ok=True)
-    kept = _bring_into_line(results.scores, collection, entries)
+    kept = _bring_into_line(results, collection, entries)
     _replace(results.unreadable, UNREADABLE_COLUMNS, ())
     left = [entry for entry in entries if entry.id not in kept]
     unreadable = 0
     yield Progress(len(kept), unreadable, len(entries))
     for start in range(0, len(left), BATCH):
         batch = left[start : start + BATCH]
-        rows, reasons = _score_batch(collection, batch, engine, lock)
+        rows, reasons = _score_batch(collection, batch, engine, lock, results.columns)
         _append(results.scores, rows)
         _append(results.unreadable, reasons)
         unreadable += len(reasons)
@@ -94,7 +97,11 @@ def read_unreadable(path: Path) -> list[tuple[str, str]]:
 
 
 def _score_batch(
-    collection: FolderCollection, batch: list[Entry], engine: "Engine", lock: AbstractContextManager
+    collection: FolderCollection,
+    batch: list[Entry],
+    engine: "Reader",
+    lock: AbstractContextManager,
+    columns: tuple[str, ...],
 ) -> tuple[list[tuple], list[tuple]]:
     """Rows of the images that can be read, in order, and (image id, reason) of the others."""
     images, read, reasons = [], [], []
@@ -109,24 +116,34 @@ def _score_batch(
             read.append((entry, stamp))
     if not images:
         return [], reasons
+    inputs = np.stack(images)
     with lock:
-        probabilities = engine.scores(np.stack(images))
+        answers = engine.scores_and_spread(inputs) if DISAGREEMENT in columns else (engine.scores(inputs),)
     rows = [
-        (entry.id, entry.id, _text(entry.label), entry.subtype or "", f"{probability:.6f}", stamp)
-        for (entry, stamp), probability in zip(read, probabilities, strict=True)
+        (
+            entry.id,
+            entry.id,
+            _text(entry.label),
+            entry.subtype or "",
+            f"{value:.6f}",
+            stamp,
+            *(f"{s:.6f}" for s in spread),
+        )
+        for (entry, stamp), value, *spread in zip(read, *answers, strict=True)
     ]
     return rows, reasons
 
 
-def _bring_into_line(path: Path, collection: FolderCollection, entries: Iterable[Entry]) -> set[str]:
+def _bring_into_line(results: Results, collection: FolderCollection, entries: Iterable[Entry]) -> set[str]:
     """Rewrite the rows so that only those of the folder as it is now stay, and return their image ids."""
     labels = {entry.id: _text(entry.label) for entry in entries}
     kept = {}
-    for record in _whole_records(path, len(SCORE_COLUMNS)):
-        image_id, _, label, _, probability, stamp = record
-        if labels.get(image_id) == label and _is_probability(probability) and stamp == collection.stamp(image_id):
+    for record in _whole_records(results.scores, len(results.columns)):
+        image_id, _, label, _, probability, stamp, *spread = record
+        sound = all(map(_is_probability, (probability, *spread)))
+        if labels.get(image_id) == label and sound and stamp == collection.stamp(image_id):
             kept[image_id] = record
-    _replace(path, SCORE_COLUMNS, kept.values())
+    _replace(results.scores, results.columns, kept.values())
     return set(kept)
 
 

@@ -19,10 +19,11 @@ class CardError(ValueError):
 
 @dataclass(frozen=True)
 class Heatmap:
-    """layer: name of the convolutional layer that Grad-CAM explains. scale: the value painted in the strongest colour,
-    in the raw map's unit (logits per feature), the same for every image of the model; rule: how scale was found."""
+    """layer: name of the convolutional layer that Grad-CAM explains; None for a committee, whose map is the mean of its
+    members'. scale: the value painted in the strongest colour, in the raw map's unit (engine.Explanation), the same for
+    every image of the model; rule: how scale was found."""
 
-    layer: str
+    layer: str | None
     scale: float
     rule: str
 
@@ -48,6 +49,15 @@ class Weights:
     parameters: int
     mantissa_bits: int
     auroc_shift: float
+
+
+@dataclass(frozen=True)
+class Committee:
+    """members: id of each export that is asked -> sha256 of the weights that it had when the committee was calibrated.
+    offset: added to the mean of their calibrated logits."""
+
+    members: dict
+    offset: float
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,8 @@ class Card:
     """schema: SCHEMA_VERSION at writing. temperature: probability = sigmoid(logit / temperature).
     recipe: the hyperparameters. metrics: per prediction set, evaluation.summarise's figures.
 
-    side, channels, heatmap and weights describe a network; all four are None for a baseline that sees no pixels."""
+    There are three kinds. A network has side, channels, heatmap and weights. A committee of networks has members in
+    their place, and of the four a heatmap alone. A baseline that sees no pixels has none of this."""
 
     id: str
     title: str
@@ -101,15 +112,12 @@ class Card:
     training: Training
     limits: tuple[str, ...]
     reference: Reference | None = None
+    committee: Committee | None = None
     metrics: dict = dataclasses.field(default_factory=dict)
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self):
-        network = {name: getattr(self, name) for name in ("side", "channels", "heatmap", "weights")}
-        missing = [name for name, value in network.items() if value is None]
-        if 0 < len(missing) < len(network):
-            given = next(name for name in network if name not in missing)
-            raise CardError(f"card.{missing[0]}: expected a value, as {given} has one. Received: None.")
+        self._check_kind()
         checks = {
             "schema": (self.schema == SCHEMA_VERSION, f"{SCHEMA_VERSION}", self.schema),
             "temperature": (0 < self.temperature < float("inf"), "a number above 0", self.temperature),
@@ -120,16 +128,43 @@ class Card:
                 self.threshold.chosen_on,
             ),
         }
-        if not missing:
+        if self.heatmap:
             scale = self.heatmap.scale
+            checks["heatmap.scale"] = (0 < scale < float("inf"), "a number above 0", scale)
+        if self.weights:
             checks |= {
                 "side": (self.side >= 8, "at least 8", self.side),
                 "channels": (self.channels in (1, 3), "1 or 3", self.channels),
-                "heatmap.scale": (0 < scale < float("inf"), "a number above 0", scale),
+            }
+        if self.committee:
+            members, offset = self.committee.members, self.committee.offset
+            checks |= {
+                "committee.members": (
+                    len(members) >= 2 and all(isinstance(sha256, str) for sha256 in members.values()),
+                    "two members or more, each with the sha256 of its weights",
+                    members,
+                ),
+                "committee.offset": (abs(offset) < float("inf"), "a number", offset),
             }
         for field, (holds, expected, received) in checks.items():
             if not holds:
                 raise CardError(f"{field}: expected {expected}. Received: {received!r}.")
+
+    def _check_kind(self):
+        """Raises CardError for a card that is a part of one kind, or of two."""
+        network = {name: getattr(self, name) for name in ("side", "channels", "heatmap", "weights")}
+        missing = [name for name, value in network.items() if value is None]
+        if self.committee:
+            if own := [name for name in ("side", "channels", "weights") if name not in missing]:
+                raise CardError(f"card.{own[0]}: expected none, as a committee has its members'. Received: a value.")
+            if "heatmap" in missing:
+                raise CardError("card.heatmap: expected a value, as a committee has a heatmap. Received: None.")
+        elif 0 < len(missing) < len(network):
+            given = next(name for name in network if name not in missing)
+            raise CardError(f"card.{missing[0]}: expected a value, as {given} has one. Received: None.")
+        if self.heatmap and (self.heatmap.layer is None) != bool(self.committee):
+            expected = "none, as a committee has no layers" if self.committee else "the name of a layer"
+            raise CardError(f"card.heatmap.layer: expected {expected}. Received: {self.heatmap.layer!r}.")
 
 
 def read_card(path: Path, kind: type = Card):

@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Whatever backend this machine trains with, the engine's gradient is TensorFlow's.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -38,13 +39,16 @@ class Explanation:
     """What a model says of one radiograph, and why.
 
     logit: for PNEUMONIA. probability: sigmoid(logit / temperature), 0..1.
-    signed_map: float32 (rows, columns) of the heatmap layer, raw Grad-CAM before the rectifier, in logits per feature:
-        above 0 speaks for pneumonia, below 0 for normal. Not normalised: maps of two images can be compared.
+    signed_map: float32 (rows, columns) of the heatmap layer, raw Grad-CAM before the rectifier, in logits per feature
+        (a committee's: in shares of its members' full strength): above 0 speaks for pneumonia, below 0 for normal. Not
+        normalised: maps of two images can be compared.
+    members: a committee's members' own calibrated probabilities, in the order of its card; none for a network.
     """
 
     logit: float
     probability: float
     signed_map: np.ndarray
+    members: tuple[float, ...] = ()
 
     def evidence(self, direction: str) -> np.ndarray:
         """Grad-CAM for one of DIRECTIONS: float32 (rows, columns), >= 0. All zero means that nothing speaks for it."""
@@ -53,8 +57,41 @@ class Explanation:
         return np.maximum(self.signed_map if direction == "pneumonia" else -self.signed_map, 0)
 
 
-class Engine:
-    """A model in memory. It holds no state between calls and may be called from several threads.
+class Reader(ABC):
+    """What can be asked about radiographs: a network (Engine) or a committee of them (committee.CommitteeEngine)."""
+
+    export: Export
+
+    @abstractmethod
+    def input(self, pixels: np.ndarray) -> np.ndarray:
+        """One radiograph's pixels, uint8 (height, width), as this reader takes it. np.stack makes a batch."""
+
+    @abstractmethod
+    def explain(self, images: np.ndarray) -> list[Explanation]:
+        """Explanations of a batch of inputs, one per image."""
+
+    @abstractmethod
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Logits (n,) of a batch of inputs, without maps: the bare forward pass."""
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities (n,), 0..1, of a batch of inputs, without maps."""
+        return calibrated(self.logits(images), self.export.card.temperature)
+
+    def probabilities(self, pixels: Iterable[np.ndarray], batch_size: int = 32) -> Iterator[float]:
+        """Probabilities of a stream of radiographs, in order; no more than a batch is held in memory."""
+        batch: list[np.ndarray] = []
+        for image in pixels:
+            batch.append(self.input(image))
+            if len(batch) == batch_size:
+                yield from self.scores(np.stack(batch)).tolist()
+                batch.clear()
+        if batch:
+            yield from self.scores(np.stack(batch)).tolist()
+
+
+class Engine(Reader):
+    """A network in memory. It holds no state between calls and may be called from several threads.
 
     model: as it was exported. What runs is network, its copy with batch normalisation folded away (folding.folded).
     body, head: network, cut at the heatmap layer. depths: the layers of explain_depths(), shallow to deep.
@@ -84,9 +121,10 @@ class Engine:
         """Explanations of a batch (n, side, side, channels), 0..255, one per image."""
         logits, maps = self._explain(np.asarray(images, np.float32))
         logits = logits.numpy()
+        probabilities = calibrated(logits, self.export.card.temperature)
         return [
             Explanation(float(logit), float(probability), signed_map)
-            for logit, probability, signed_map in zip(logits, self._calibrated(logits), maps.numpy(), strict=True)
+            for logit, probability, signed_map in zip(logits, probabilities, maps.numpy(), strict=True)
         ]
 
     def logits(self, images: np.ndarray) -> np.ndarray:
@@ -108,24 +146,6 @@ class Engine:
     def explain_depths(self, images: np.ndarray) -> list[np.ndarray]:
         """Grad-CAM at each of depths, float32 (n, rows, columns) as signed_map is: one pass forward and one back."""
         return [signed_maps.numpy() for signed_maps in self._explain_depths(np.asarray(images, np.float32))]
-
-    def scores(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities (n,), 0..1, of a batch (n, side, side, channels), 0..255, without maps."""
-        return self._calibrated(self.logits(images))
-
-    def probabilities(self, pixels: Iterable[np.ndarray], batch_size: int = 32) -> Iterator[float]:
-        """Probabilities of a stream of radiographs, in order; no more than a batch is held in memory."""
-        batch: list[np.ndarray] = []
-        for image in pixels:
-            batch.append(self.input(image))
-            if len(batch) == batch_size:
-                yield from self.scores(np.stack(batch)).tolist()
-                batch.clear()
-        if batch:
-            yield from self.scores(np.stack(batch)).tolist()
-
-    def _calibrated(self, logits: np.ndarray) -> np.ndarray:
-        return calibrated(logits, self.export.card.temperature)
 
     def _explain_batch(self, images):
         features = self.body(images, training=False)

@@ -18,6 +18,8 @@ import pandas as pd
 from model_zoo.tables import read_table
 
 COLUMNS = ("image_id", "patient_id", "label", "subtype", "probability")
+# Only where a committee scored a folder: disagreement.spread of its members' probabilities, 0..0.5.
+DISAGREEMENT = "disagreement"
 
 
 class PredictionsError(ValueError):
@@ -35,8 +37,9 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
 def read_scores(path: Path) -> pd.DataFrame:
     """The rows of a file that model_zoo.batch may still be writing: as read_predictions(), but there may be none yet,
-    label is an Int64 that may be missing, and a last line without an end is left out."""
-    rows, _ = _checked_rows(path, labels={"0": 0, "1": 1, "": None}, growing=True)
+    label is an Int64 that may be missing, and a last line without an end is left out. With DISAGREEMENT, as float, if
+    the file has it."""
+    rows, _ = _checked_rows(path, labels={"0": 0, "1": 1, "": None}, growing=True, optional=(DISAGREEMENT,))
     return rows
 
 
@@ -57,18 +60,21 @@ def unknown_images(path: Path, known: Collection[str]) -> PredictionsError | Non
     )
 
 
-def _checked_rows(path: Path, labels: dict[str, int | None], growing: bool = False) -> tuple[pd.DataFrame, list[int]]:
+def _checked_rows(
+    path: Path, labels: dict[str, int | None], growing: bool = False, optional: tuple[str, ...] = ()
+) -> tuple[pd.DataFrame, list[int]]:
     """(rows, the line of each). labels: what may stand in the column label, and what it means. growing: as in
-    tables.read_table()."""
+    tables.read_table(). optional: columns of numbers from 0 to 1 that are kept where the file has them."""
     header, records, lines = read_table(path, "prediction rows", COLUMNS, PredictionsError, growing)
-    rows = pd.DataFrame(records, columns=header, dtype=str)[list(COLUMNS)]
-    probability = pd.to_numeric(rows["probability"], errors="coerce")
+    optional = [column for column in optional if column in header]
+    rows = pd.DataFrame(records, columns=header, dtype=str)[[*COLUMNS, *optional]]
+    numbers = rows[["probability", *optional]].apply(pd.to_numeric, errors="coerce").astype(float)
     checks = (
         ("image_id", rows["image_id"] != "", "the image's path in its collection"),
         ("image_id", ~rows["image_id"].duplicated(), "an image that no earlier row has"),
         ("patient_id", rows["patient_id"] != "", "a patient"),
         ("label", rows["label"].isin(labels), " or ".join(label or "nothing" for label in labels)),
-        ("probability", probability.between(0, 1), "a number from 0 to 1"),
+        *((column, numbers[column].between(0, 1), "a number from 0 to 1") for column in numbers),
     )
     for column, holds, expected in checks:
         if not holds.all():
@@ -77,8 +83,7 @@ def _checked_rows(path: Path, labels: dict[str, int | None], growing: bool = Fal
                 f"{path}, line {lines[first]}, column {column}: expected {expected}. "
                 f"Received: {rows[column].iloc[first]!r}."
             )
-    rows = rows.assign(label=rows["label"].map(labels).astype("Int64"), probability=probability.astype(float))
-    return rows, lines
+    return rows.assign(label=rows["label"].map(labels).astype("Int64"), **numbers), lines
 
 
 def write_predictions(rows: pd.DataFrame, path: Path) -> None:

@@ -4,11 +4,12 @@ Imports nothing that runs a model, and pandas only when rows are read: the first
 the home page imports.
 
 An export folder holds model.keras, card.json, predictions/*.csv and history.csv; adding a model is adding a folder.
-A baseline that sees no pixels (train/width_only.py) is a folder of card.json and predictions/*.csv alone.
+A baseline that sees no pixels (train/width_only.py) and a committee of other exports (train/committee.py) are folders
+of card.json and predictions/*.csv alone.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,14 @@ class ExportError(ValueError):
 
 @dataclass(frozen=True)
 class Export:
-    """One trained model on disk. Reading the card is all that opening it costs."""
+    """One trained model on disk. Reading the card is all that opening it costs.
+
+    members: of a committee, in the card's order; none for other models.
+    """
 
     folder: Path
     card: Card
+    members: tuple["Export", ...] = ()
 
     @property
     def id(self) -> str:
@@ -38,7 +43,25 @@ class Export:
     @property
     def sees_pixels(self) -> bool:
         """Whether it can be run on an image. A baseline that cannot has rows, and neither weights nor a heatmap."""
+        return self.card.heatmap is not None
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it has weights of its own, and so layers, a history and a heatmap layer."""
         return self.card.weights is not None
+
+    @property
+    def is_committee(self) -> bool:
+        """Whether it answers with the mean of other exports, its members."""
+        return self.card.committee is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells it from the same model made anew: the sha256 of its weights, or one of its members'. Not for a
+        baseline."""
+        if self.is_committee:
+            return hashlib.sha256(repr(self.card.committee).encode()).hexdigest()
+        return self.card.weights.sha256
 
     @property
     def model_path(self) -> Path:
@@ -59,9 +82,10 @@ class Export:
 
     def verified_model_path(self) -> Path:
         """model_path after its hash was compared with the card's. Raises ExportError when it is missing or differs, and
-        for a baseline."""
-        if not self.sees_pixels:
-            raise ExportError(f"Expected a model that can be run on images. Received: {self.id}, which sees no pixels.")
+        for a baseline or a committee."""
+        if not self.is_network:
+            kind = "a committee of other models" if self.is_committee else "which sees no pixels"
+            raise ExportError(f"Expected a network with weights of its own. Received: {self.id}, {kind}.")
         return verified(self.model_path, self.card.weights.sha256)
 
 
@@ -93,7 +117,8 @@ def open_export(model_id: str, root: Path = EXPORTS) -> Export:
 
 
 def scan(root: Path = EXPORTS) -> tuple[dict[str, Export], dict[str, str]]:
-    """(exports by id, problems by folder name): a broken export is named and the others keep working."""
+    """(exports by id, problems by folder name): a broken export is named and the others keep working. A committee is
+    broken when a member is, or has other weights than those that it was calibrated with."""
     exports, problems = {}, {}
     for folder in sorted(path for path in root.glob("*") if path.is_dir() and not path.name.startswith(".")):
         try:
@@ -103,9 +128,41 @@ def scan(root: Path = EXPORTS) -> tuple[dict[str, Export], dict[str, str]]:
             exports[card.id] = Export(folder, card)
         except CardError as error:
             problems[folder.name] = str(error)
+    for committee in [export for export in exports.values() if export.is_committee]:
+        try:
+            exports[committee.id] = replace(committee, members=_members(committee, exports))
+        except CardError as error:
+            problems[committee.id] = str(error)
+            del exports[committee.id]
     return exports, problems
 
 
+def _members(committee: Export, exports: dict[str, Export]) -> tuple[Export, ...]:
+    """The exports that a committee's card names. Raises CardError when one cannot be a member."""
+    members = []
+    for member_id, sha256 in committee.card.committee.members.items():
+        member = exports.get(member_id)
+        if member is None:
+            received = "none of that name, or a broken one"
+        elif not member.is_network:
+            received = "a model without weights of its own"
+        elif member.card.weights.sha256 != sha256:
+            received = "one with other weights; `python -m train committee` makes the committee anew"
+        else:
+            members.append(member)
+            continue
+        raise CardError(
+            f"{committee.folder / 'card.json'}: committee.members: expected the network {member_id}, sha256 "
+            f"{sha256[:12]}…. Received: {received}."
+        )
+    return tuple(members)
+
+
 def networks(exports: dict[str, Export]) -> dict[str, Export]:
-    """Those of exports that can be run on an image: all but the baselines that see no pixels."""
+    """Those of exports that have weights of their own, and so layers and a history: no committees, no baselines."""
+    return {model_id: export for model_id, export in exports.items() if export.is_network}
+
+
+def readers(exports: dict[str, Export]) -> dict[str, Export]:
+    """Those of exports that can be run on an image, networks and committees: all but the baselines."""
     return {model_id: export for model_id, export in exports.items() if export.sees_pixels}

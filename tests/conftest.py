@@ -12,9 +12,9 @@ import pytest
 
 from cases.collections import open_collection
 from cases.collections.base import Collection
-from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
+from model_zoo.card import Card, Committee, Data, Heatmap, Threshold, Training, Weights, write_card
 from model_zoo.predictions import COLUMNS, write_predictions
-from model_zoo.registry import Export, sha256_of
+from model_zoo.registry import Export, open_export, sha256_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,21 +80,8 @@ def reference_gradcam(engine, images, direction):
 @pytest.fixture(scope="session")
 def tiny_export(tmp_path_factory) -> Export:
     """An untrained but complete export, saved and to be loaded as users' exports are."""
-    import keras
-    from keras import layers
-
-    keras.utils.set_random_seed(5)
-    inputs = keras.Input((32, 32, 1))
-    x = layers.Rescaling(1 / 255)(inputs)
-    x = layers.Conv2D(6, 3, padding="same", activation="relu")(x)
-    x = layers.MaxPooling2D()(x)
-    x = layers.Conv2D(8, 3, padding="same", activation="relu", name="last_conv")(x)
-    x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dense(5, activation="tanh")(x)
-    network = keras.Model(inputs, layers.Dense(1)(x))
     folder = tmp_path_factory.mktemp("exports") / "tiny"
-    folder.mkdir()
-    network.save(folder / "model.keras")
+    save_network(folder)
     card = make_card(folder)
     write_card(card, folder / "card.json")
     write_predictions(
@@ -102,6 +89,76 @@ def tiny_export(tmp_path_factory) -> Export:
         folder / "predictions" / "phantom-test.csv",
     )
     return Export(folder, card)
+
+
+def save_network(folder, side: int = 32, channels: int = 1, seed: int = 5) -> None:
+    """An untrained network as a new folder's model.keras. Its heatmap has half of side."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((side, side, channels))
+    x = layers.Rescaling(1 / 255)(inputs)
+    x = layers.Conv2D(6, 3, padding="same", activation="relu")(x)
+    x = layers.MaxPooling2D()(x)
+    x = layers.Conv2D(8, 3, padding="same", activation="relu", name="last_conv")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(5, activation="tanh")(x)
+    network = keras.Model(inputs, layers.Dense(1)(x))
+    folder.mkdir(parents=True)
+    network.save(folder / "model.keras")
+
+
+# Of the tiny committee: (side, channels, temperature, scale of the heatmap, threshold) of each member.
+MEMBERS = {"one": (32, 1, 2.0, 0.5, 0.4), "two": (32, 1, 0.5, 0.02, 0.6), "three": (24, 3, 1.0, 0.1, 0.5)}
+
+
+@pytest.fixture(scope="session")
+def tiny_committee(tmp_path_factory) -> Export:
+    """A committee of three untrained networks, opened from its folder as users' are. All have rows of twenty phantoms
+    each as test and validation images, and the same figures in them."""
+    root = tmp_path_factory.mktemp("committee")
+    rows = pd.DataFrame(
+        [(f"test/{i:04}-{'lobar' if i % 2 else 'none'}", f"p{i}", i % 2, "", 0.2 + i / 40) for i in range(20)],
+        columns=list(COLUMNS),
+    )
+    made = []
+    for seed, (member_id, (side, channels, temperature, scale, threshold)) in enumerate(MEMBERS.items()):
+        folder = root / member_id
+        save_network(folder, side, channels, seed)
+        made.append(
+            make_card(
+                folder,
+                title=f"Tiny {member_id}",
+                side=side,
+                channels=channels,
+                temperature=temperature,
+                heatmap=Heatmap("last_conv", scale, "chosen for the test"),
+                threshold=Threshold(threshold, "chosen for the test", "phantom-validation"),
+            )
+        )
+    members = {card.id: card.weights.sha256 for card in made}
+    made.append(committee_card(root / "together", members))
+    for card in made:
+        write_predictions(rows, root / card.id / "predictions" / "phantom-test.csv")
+        validation = rows.assign(image_id="val" + rows["image_id"].str.removeprefix("test"))
+        write_predictions(validation, root / card.id / "predictions" / "phantom-validation.csv")
+        write_card(card, root / card.id / "card.json")
+    return open_export("together", root)
+
+
+def committee_card(folder, members: dict, **changes) -> Card:
+    fields = {
+        "title": "Together",
+        "side": None,
+        "channels": None,
+        "weights": None,
+        "heatmap": Heatmap(None, 0.8, "chosen for the test"),
+        "temperature": 1.5,
+        "committee": Committee(members, 0.25),
+        "limits": ("Knows nothing.", "Takes as long as all of its members together."),
+    }
+    return make_card(folder, **{**fields, **changes})
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ def test_fields_with_a_default_may_be_left_out(folder):
 
 
 CARD = make_card(EXPORTS)
-OPTIONAL = {"reference", "metrics", "schema", "test_read"}
+OPTIONAL = {"reference", "committee", "metrics", "schema", "test_read"}
 FIELDS = [
     (field.name, group)
     for group in ((), ("heatmap",), ("threshold",), ("weights",), ("data",), ("training",))

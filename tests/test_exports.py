@@ -8,11 +8,12 @@ import pytest
 from conftest import reference_gradcam
 
 from model_zoo import evaluation
-from model_zoo.registry import EXPORTS, scan
+from model_zoo.registry import EXPORTS, readers, scan
 
 EXPORTED, PROBLEMS = scan()
-NETWORKS = sorted(model_id for model_id, export in EXPORTED.items() if export.sees_pixels)
-BASELINES = sorted(set(EXPORTED) - set(NETWORKS))
+READERS = sorted(readers(EXPORTED))
+BASELINES = sorted(set(EXPORTED) - set(READERS))
+COMMITTEES = sorted(model_id for model_id, export in EXPORTED.items() if export.is_committee)
 MEGABYTE = 1_000_000
 
 
@@ -31,17 +32,24 @@ def export(request):
     return EXPORTED[request.param]
 
 
-@pytest.fixture(params=NETWORKS, scope="module")
-def network(request):
+@pytest.fixture(params=READERS, scope="module")
+def reader(request):
     return EXPORTED[request.param]
 
 
 @pytest.fixture(scope="module")
-def engine(network):
-    """Loaded once for all tests of an export: the largest takes seconds."""
-    from model_zoo.engine import Engine
+def network(reader):
+    if not reader.is_network:
+        pytest.skip("has no weights of its own")
+    return reader
 
-    return Engine(network)
+
+@pytest.fixture(scope="module")
+def engine(reader):
+    """Loaded once for all tests of an export: the largest takes seconds."""
+    from model_zoo.committee import open_engine
+
+    return open_engine(reader)
 
 
 def test_model_loads_in_safe_mode_with_keras_s_own_layers(engine, network):
@@ -64,6 +72,18 @@ def test_own_and_phantom_predictions_are_stored(export):
     # A phantom has no size at which it was published.
     phantoms = {"phantom-test"} if export.sees_pixels else set()
     assert {f"{own}-test", f"{own}-validation", *phantoms} <= set(export.prediction_sets())
+
+
+@pytest.mark.parametrize("model_id", COMMITTEES)
+def test_a_committee_holds_no_weights_and_was_calibrated_on_what_every_member_held_out(model_id):
+    export = EXPORTED[model_id]
+    assert not (export.folder / "model.keras").exists()
+    name = export.card.threshold.chosen_on
+    rows = export.predictions(name).set_index("image_id").sort_index()
+    for member in export.members:
+        held_out = member.predictions(name).set_index("image_id")
+        columns = ["patient_id", "label", "subtype"]
+        pd.testing.assert_frame_equal(rows[columns], held_out.loc[rows.index, columns])
 
 
 @pytest.mark.parametrize("model_id", BASELINES)
@@ -111,23 +131,23 @@ def test_kermany_exports_are_reported_on_the_official_test_split(export):
     assert (rows["subtype"] == "bacteria").sum() == 242
 
 
-def test_phantom_rows_are_of_the_phantoms_that_this_version_makes(network, phantoms):
-    rows = network.predictions("phantom-test")
+def test_phantom_rows_are_of_the_phantoms_that_this_version_makes(reader, phantoms):
+    rows = reader.predictions("phantom-test")
     entries = {entry.id: entry for entry in phantoms.entries("test")}
     assert list(rows["image_id"]) == list(entries)
     assert list(rows["label"]) == [entry.label for entry in entries.values()]
 
 
-def test_phantom_scores_repeat(engine, network, phantoms):
+def test_phantom_scores_repeat(engine, reader, phantoms):
     """The stored rows are what this export says of the phantoms as they are generated now."""
-    rows = network.predictions("phantom-test").iloc[::25]
+    rows = reader.predictions("phantom-test").iloc[::25]
     received = list(engine.probabilities(phantoms.load(image_id).pixels for image_id in rows["image_id"]))
     pd.testing.assert_series_equal(
         pd.Series(received), rows["probability"].reset_index(drop=True), check_names=False, atol=0.01
     )
 
 
-def test_maps_and_logits_agree_with_tf_keras_vis_and_the_whole_model(engine, phantoms):
+def test_maps_and_logits_agree_with_tf_keras_vis_and_the_whole_model(engine, network, phantoms):
     chosen = phantoms.entries("test")[:8]
     images = np.stack([engine.input(phantoms.load(entry.id).pixels) for entry in chosen])
     explanations = engine.explain(images)
@@ -176,6 +196,6 @@ def test_explanations_page_is_what_audit_writes(tmp_path):
     from train.audit import PAGE, write_explanations
 
     fresh = write_explanations(
-        [EXPORTED[model_id] for model_id in NETWORKS], read_lung_card(), tmp_path / "explanations.md"
+        [EXPORTED[model_id] for model_id in READERS], read_lung_card(), tmp_path / "explanations.md"
     )
     assert PAGE.read_text(encoding="utf-8") == fresh, "run `python -m train audit --write-only`"

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from model_zoo.history import HISTORY_COLUMNS, HistoryError, read_history, schedule
-from model_zoo.registry import scan
+from model_zoo.registry import networks, scan
 
-EXPORTED = {model_id: export for model_id, export in scan()[0].items() if export.sees_pixels}
+EXPORTED = networks(scan()[0])
 LINES = [
     ",".join(HISTORY_COLUMNS),
     "1,head,0.001,0.5,0.7,0.6,0.65,12.5",

@@ -48,15 +48,17 @@ def tiny(tiny_export, monkeypatch) -> Export:
 class FakeExplanation:
     signed_map: np.ndarray
     probability: float = 0.7
+    members: tuple[float, ...] = ()
 
     def evidence(self, direction: str) -> np.ndarray:
         return np.maximum(self.signed_map if direction == "pneumonia" else -self.signed_map, 0)
 
 
 class FakeEngine:
-    """Counts how often it is asked; its map can be set."""
+    """Counts how often it is asked; its map can be set, and what a committee's members say."""
 
     asked = 0
+    members = ()
     signed_map = np.array([[0.4, -0.1], [0.0, 0.2]], np.float32)
     lungs = lung_fields(np.where(np.indices((40, 40))[1] % 20 < 17, 0.99, 0.01), 0.05, 0.5)
 
@@ -65,7 +67,7 @@ class FakeEngine:
 
     def explain(self, images: np.ndarray) -> list[FakeExplanation]:
         self.asked += len(images)
-        return [FakeExplanation(self.signed_map) for _ in images]
+        return [FakeExplanation(self.signed_map, members=self.members) for _ in images]
 
 
 @pytest.fixture

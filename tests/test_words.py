@@ -107,3 +107,14 @@ def test_caution_depends_on_what_the_model_has_seen():
     assert "learnt from this very image" in words.caution("phantom", "phantom", trained_on, synthetic=True)
     assert "synthetic" in words.caution("chest_xray", "phantom", LOBAR, synthetic=True)
     assert "no chest X-ray at all" in words.caution("chest_xray", None, None, synthetic=False)
+
+
+def test_votes_say_whether_the_members_agree():
+    agree = words.votes(3, 3, "pneumonia", 0.8, 0.9, 0.05)
+    assert agree.startswith("All 3 members call this pneumonia too,")
+    assert agree.endswith("from 0.800 to 0.900 (standard deviation 0.050).")
+    part = words.votes(1, 3, "normal", 0.2, 0.9, 0.3)
+    assert part.startswith("**The members disagree**: 1 of 3 call this pneumonia and 2 normal,")
+    assert "the committee says normal" in part
+    alone = words.votes(0, 2, "pneumonia", 0.4, 0.45, 0.02)
+    assert "call this normal, each at its own operating point, and the committee pneumonia" in alone

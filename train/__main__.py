@@ -17,7 +17,7 @@ from cases.settings import PROJECT_ROOT
 from model_zoo.card import CardError
 from model_zoo.predictions import PredictionsError
 from model_zoo.published import ProtocolError
-from model_zoo.registry import EXPORTS, Export, ExportError, networks, open_export, scan
+from model_zoo.registry import EXPORTS, Export, ExportError, networks, open_export, readers, scan
 from train.download import DownloadError
 from train.recipe import RecipeError, TrainingStopped
 
@@ -89,8 +89,18 @@ def _parser() -> argparse.ArgumentParser:
         "fit and export width-only in seconds: a formula of an image's width, which sees no pixels",
         takes_model=False,
     )
+    sub = add(
+        "committee",
+        _committee,
+        "make a committee of exports, calibrated on the validation images that all of them held out",
+        takes_model=False,
+    )
+    sub.add_argument("id", help="what the new export is called")
+    sub.add_argument("member", nargs="+", help="the id of a network that was exported; two or more")
     sub = add("evaluate", _evaluate, "score an export on test splits and store the rows")
-    sub.add_argument("--on", nargs="+", metavar="COLLECTION", help="default: the model's own, and phantom for networks")
+    sub.add_argument(
+        "--on", nargs="+", metavar="COLLECTION", help="default: the model's own, and phantom unless it sees no pixels"
+    )
     add(
         "quick",
         _quick,
@@ -164,6 +174,14 @@ def _baseline(options) -> None:
     _print_metrics(exported.card.metrics)
 
 
+def _committee(options) -> None:
+    from train.committee import make_committee
+
+    exported = make_committee(options.id, options.member, EXPORTS)
+    print(f"exported: {exported.folder}")
+    _print_metrics(exported.card.metrics)
+
+
 def _evaluate(options) -> None:
     from train.export import evaluate
 
@@ -211,7 +229,9 @@ def _list(options) -> None:
             state = "not trained"
         print(f"{model_id:24} {state}")
     for export in exports.values():
-        if not export.sees_pixels:
+        if export.is_committee:
+            print(f"{export.id:24} committee of {', '.join(member.id for member in export.members)}")
+        elif not export.sees_pixels:
             print(f"{export.id:24} exported, sees no pixels")
 
 
@@ -258,7 +278,7 @@ def _audit(options) -> None:
     from model_zoo.lungs.card import read_lung_card
     from train.audit import AUDITED, audit, write_explanations
 
-    exports = networks(scan()[0])
+    exports = readers(scan()[0])
     for model_id in () if options.write_only else options.model or exports:
         for name in AUDITED:
             audit(open_export(model_id), name)

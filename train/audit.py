@@ -10,7 +10,7 @@ from tqdm import tqdm
 from cases.collections import open_collection
 from cases.settings import PROJECT_ROOT
 from model_zoo import looking
-from model_zoo.engine import Engine
+from model_zoo.committee import open_engine
 from model_zoo.lungs.card import LungCard
 from model_zoo.registry import Export
 from train.lungs.data import true_mask, with_masks
@@ -53,7 +53,7 @@ On phantoms the opacity is known exactly. "Pointing game" is the share of images
 def audit(export: Export, name: str) -> pd.DataFrame:
     """Store and return an export's rows of one set of AUDITED. Raises CollectionUnavailable without images or masks."""
     collection = open_collection(name.removesuffix("-test"))
-    engine = Engine(export)
+    engine = open_engine(export)
     rows = []
     entries = [entry for entry in with_masks(collection, collection.entries("test")) if entry.label == 1]
     for entry in tqdm(entries, desc=f"{export.id} on {name}", unit="image", mininterval=1):

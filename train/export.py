@@ -15,12 +15,14 @@ import keras
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
+from tqdm import tqdm
 
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from model_zoo import evaluation
 from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
-from model_zoo.engine import Engine, calibrated
+from model_zoo.committee import open_engine
+from model_zoo.engine import Engine, Explanation, calibrated
 from model_zoo.operating import at_sensitivity
 from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
 from model_zoo.registry import Export, ExportError, sha256_of
@@ -64,7 +66,6 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     blocks = [validation.images[start : start + 64] for start in range(0, len(validation.images), 64)]
     explanations = [explanation for block in blocks for explanation in engine.explain(block)]
     logits = np.array([explanation.logit for explanation in explanations])
-    strongest = [np.abs(explanation.signed_map).max() for explanation in explanations]
     temperature = round(temperature, 4)
     probabilities = np.round(calibrated(logits, temperature), 6)
     name = f"{recipe.collection}-validation"
@@ -74,7 +75,7 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     shift = roc_auc_score(validation.labels, logits) - roc_auc_score(validation.labels, before)
     card = dataclasses.replace(
         card,
-        heatmap=dataclasses.replace(card.heatmap, scale=float(f"{np.percentile(strongest, HEATMAP_PERCENTILE):.4g}")),
+        heatmap=heatmap_of(recipe.heatmap_layer, explanations),
         temperature=temperature,
         threshold=threshold,
         weights=dataclasses.replace(card.weights, auroc_shift=round(float(shift), 6)),
@@ -116,12 +117,11 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
 
 def _by_pixels(export: Export) -> Callable[[Collection, Sequence[Entry]], np.ndarray]:
     """A function that gives the probabilities (n,) of images."""
-    engine, card = Engine(export), export.card
+    engine = open_engine(export)
 
     def score(collection: Collection, entries: Sequence[Entry]) -> np.ndarray:
-        images = load_images(collection, entries, card.side, card.channels).images
-        logits = np.concatenate([engine.logits(images[start : start + 64]) for start in range(0, len(images), 64)])
-        return calibrated(logits, card.temperature)
+        read = tqdm(entries, desc=f"{export.id} on {collection.id}", unit="image", mininterval=1)
+        return np.array(list(engine.probabilities(collection.load(entry.id).pixels for entry in read)))
 
     return score
 
@@ -140,6 +140,16 @@ def operating_point(rows: pd.DataFrame, target: float, name: str) -> Threshold:
         value=round(at_sensitivity(rows["probability"].to_numpy(), rows["label"].to_numpy(), target), 6),
         rule=f"the highest threshold with a sensitivity of at least {target:.0%}",
         chosen_on=name,
+    )
+
+
+def heatmap_of(layer: str | None, explanations: Sequence[Explanation]) -> Heatmap:
+    """The card's heatmap, its scale found on the validation images' explanations."""
+    strongest = [np.abs(explanation.signed_map).max() for explanation in explanations]
+    return Heatmap(
+        layer=layer,
+        scale=float(f"{np.percentile(strongest, HEATMAP_PERCENTILE):.4g}"),
+        rule=f"{HEATMAP_PERCENTILE}th percentile of the validation images' strongest evidence, either direction",
     )
 
 
@@ -163,11 +173,7 @@ def _draft(recipe: Recipe, run: Path, path: Path, parameters: int, parts: dict[s
         architecture=recipe.architecture,
         side=recipe.side,
         channels=recipe.channels,
-        heatmap=Heatmap(
-            layer=recipe.heatmap_layer,
-            scale=1.0,
-            rule=f"{HEATMAP_PERCENTILE}th percentile of the validation images' strongest evidence, either direction",
-        ),
+        heatmap=Heatmap(recipe.heatmap_layer, 1.0, "none yet"),
         temperature=1.0,
         threshold=Threshold(0.5, "none yet", "none"),
         weights=Weights(
@@ -197,7 +203,7 @@ def data_of(recipe: Recipe, parts: dict[str, Sequence[Entry]]) -> Data:
         collection=recipe.collection,
         protocol=_protocol(recipe),
         licence=open_collection(recipe.collection).licence,
-        counts={name: _counts(entries) for name, entries in parts.items()},
+        counts={name: counts_of(entries) for name, entries in parts.items()},
     )
 
 
@@ -211,7 +217,8 @@ def _protocol(recipe: Recipe) -> str:
     )
 
 
-def _counts(entries: Sequence[Entry]) -> dict[str, int]:
+def counts_of(entries: Sequence[Entry]) -> dict[str, int]:
+    """What the card says of one part's labelled images."""
     pneumonia = sum(entry.label for entry in entries)
     return {
         "images": len(entries),

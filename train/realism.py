@@ -21,7 +21,8 @@ import pandas as pd
 from cases.phantom import FINDINGS, OPACITY_THRESHOLD, PhantomParameters, generate
 from cases.phantom.anatomy import statistics
 from cases.settings import data_root
-from model_zoo.engine import Engine
+from model_zoo.committee import open_engine
+from model_zoo.engine import Reader
 from model_zoo.evaluation import estimates
 from model_zoo.registry import Export, open_export
 from train.anatomy import load_films, lung_frame, train_names
@@ -30,7 +31,7 @@ OUTPUT = Path("docs/phantoms.md")
 FIRST_SEED = 2**40  # collections hash to 32 bits
 
 
-def phantom_rows(engine: Engine, count: int) -> pd.DataFrame:
+def phantom_rows(engine: Reader, count: int) -> pd.DataFrame:
     """Prediction rows, one per phantom, plus group ("without", "with", "twin") and opacity (its share of the lungs)."""
     half = count // 2
     without = [PhantomParameters(FIRST_SEED + number) for number in range(half)]
@@ -78,7 +79,7 @@ def exchanged(film: np.ndarray, mask: np.ndarray, donor: np.ndarray, donor_mask:
     return np.clip(film * (1 - blend) + donated * blend, 0, 255).astype(np.uint8)
 
 
-def exchange_rows(engine: Engine, export: Export, root: Path) -> dict[str, pd.DataFrame]:
+def exchange_rows(engine: Reader, export: Export, root: Path) -> dict[str, pd.DataFrame]:
     """Prediction rows of real films with exchanged lungs. "lungs": healthy children's films with the lungs of another
     healthy child (label 0) or of a sick one (1). "rest": healthy lungs in the film of another healthy child (0) or of a
     sick one (1). As many of each as there are normal films with a mask in the model's validation split."""
@@ -231,7 +232,7 @@ def main():
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"default {OUTPUT}")
     options = parser.parse_args()
     export = open_export(options.model)
-    engine = Engine(export)
+    engine = open_engine(export)
     rows = phantom_rows(engine, options.count)
     exchange = exchange_rows(engine, export, data_root())
     page = PAGE.format(

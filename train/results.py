@@ -38,8 +38,14 @@ def models_table(exports: dict[str, Export]) -> str:
         if summary := export.card.metrics.get("chest_xray-test"):
             rates = [_rate(summary, rate) for rate in ("auroc", "accuracy", "sensitivity", "specificity")]
             origin = ["sees no pixels: image size alone", "none"]
-            if export.sees_pixels:
+            if export.is_network:
                 origin = [export.card.weights.started_from, f"{export.card.weights.bytes / 1e6:.1f} MB"]
+            elif export.is_committee:
+                size = sum(member.card.weights.bytes for member in export.members)
+                origin = [
+                    f"committee of {', '.join(f'`{member.id}`' for member in export.members)}",
+                    f"its members', {size / 1e6:.1f} MB",
+                ]
             rows.append([f"`{model_id}`", *rates, f"{summary['ece']:.3f}", *origin])
     header = ["model", "AUROC", "accuracy", "sensitivity", "specificity", "ECE", "started from", "weights"]
     return table(header, rows)

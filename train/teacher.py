@@ -32,13 +32,14 @@ def answers_of(recipe: Recipe) -> keras.Model:
     cannot be used.
     """
     export = open_export(recipe.teacher)
+    weights = export.verified_model_path()
     card, own = export.card, recipe.hyperparameters()
     if other := [name for name in _SPLIT if card.recipe.get(name) != own[name]]:
         raise RecipeError(
             f"Expected a teacher that learnt from {recipe.id}'s training images only, with the same "
             f"{', '.join(_SPLIT)}. Received: {recipe.teacher}, with another {', '.join(other)}."
         )
-    network = keras.models.load_model(export.verified_model_path(), compile=False)
+    network = keras.models.load_model(weights, compile=False)
     inputs = keras.Input((recipe.side, recipe.side, recipe.channels))
     images = keras.layers.Resizing(card.side, card.side)(inputs)
     if recipe.channels < card.channels:

@@ -15,7 +15,7 @@ from model_zoo.comparison import ComparisonError, Difference
 from model_zoo.evaluation import Estimate
 from model_zoo.predictions import PredictionsError
 from model_zoo.published import ProtocolError, published_part
-from model_zoo.registry import Export, ExportError, networks
+from model_zoo.registry import Export, ExportError, readers
 from views.shared import address, cache, evidence, words
 from views.shared.figures import comparison as figures
 from views.shared.frame import ground
@@ -116,6 +116,13 @@ def origin(export: Export) -> dict[str, str]:
     """The leaderboard's columns of a model's weights."""
     if not export.sees_pixels:
         return {"weights": "none", "parameters": "none", "started from": "sees no pixels"}
+    if export.is_committee:
+        weights = [member.card.weights for member in export.members]
+        return {
+            "weights": f"{sum(part.bytes for part in weights) / 1e6:.1f} MB",
+            "parameters": f"{sum(part.parameters for part in weights):,}",
+            "started from": f"its {len(weights)} members",
+        }
     weights = export.card.weights
     return {
         "weights": f"{weights.bytes / 1e6:.1f} MB",
@@ -388,7 +395,7 @@ def show_speed(exports: dict[str, Export]) -> None:
 def measured(exports: dict[str, Export]) -> dict[str, dict]:
     """ "milliseconds" and "problems" per model's id. The models are loaded one after the other."""
     result = {"milliseconds": {}, "problems": {}}
-    exports = networks(exports)
+    exports = readers(exports)
     bar = st.progress(0.0)
     for done, (model_id, export) in enumerate(exports.items()):
         bar.progress(done / len(exports), f"Timing {words.plain(TITLES[model_id])}, {done + 1} of {len(exports)}")

@@ -5,7 +5,7 @@ import streamlit as st
 
 from model_zoo.history import HistoryError, read_history, schedule
 from model_zoo.registry import Export
-from views.shared import address, words
+from views.shared import address, members, words
 from views.shared.figures import history as figures
 from views.shared.frame import ground
 from views.shared.model_menu import choose_model
@@ -102,6 +102,14 @@ st.title("Training", anchor=False)
 st.markdown("How did a model learn, and what did it see?")
 export = choose_model()
 if export is None:
+    st.stop()
+if export.is_committee:
+    st.info(
+        "A committee is not trained: it asks networks that were, and answers with their mean. Each of its members has "
+        "curves of its own.",
+        icon=":material/groups:",
+    )
+    members.show_ways(export)
     st.stop()
 try:
     history = read_history(export.folder / "history.csv", export.card.training.epochs)

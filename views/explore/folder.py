@@ -13,7 +13,7 @@ from cases.collections.base import LABEL_NAMES, CollectionUnavailable
 from cases.collections.folder import FolderCollection, folder_id
 from cases.settings import user_folder
 from model_zoo import batch
-from model_zoo.predictions import PredictionsError
+from model_zoo.predictions import DISAGREEMENT, PredictionsError
 from model_zoo.registry import Export, ExportError
 from views.shared import address, cache, evidence, jobs, words
 from views.shared.figures.folder import probability_histogram
@@ -27,6 +27,7 @@ ORDERS = {
     "highest": "Highest first",
     "lowest": "Lowest first",
     "closest": "Closest to the operating point",
+    DISAGREEMENT: "Most disputed first",
     "name": "By name",
 }
 
@@ -182,7 +183,7 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
         st.pills,
         "Order",
         "order",
-        list(ORDERS),
+        [order for order in ORDERS if order != DISAGREEMENT or DISAGREEMENT in scores],
         others=lambda _: {"page": None},
         format_func=ORDERS.get,
         required=True,
@@ -203,6 +204,9 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
             "image": st.column_config.TextColumn(width="large"),
             "probability": st.column_config.NumberColumn("probability of pneumonia", format="%.3f"),
             "call": "the model says",
+            DISAGREEMENT: st.column_config.NumberColumn(
+                format="%.3f", help="The standard deviation of the members' probabilities: 0 when all say the same."
+            ),
         },
     )["selection"]["rows"]
     if picked:
@@ -227,11 +231,13 @@ def ordered(scores: pd.DataFrame, order: str, threshold: float) -> pd.DataFrame:
     """scores in one of ORDERS, images of the same place by name."""
     probability = scores["probability"]
     keys = {"highest": -probability, "lowest": probability, "closest": (probability - threshold).abs(), "name": 0.0}
+    if DISAGREEMENT in scores:
+        keys[DISAGREEMENT] = -scores[DISAGREEMENT]
     return scores.assign(key=keys[order]).sort_values(["key", "image_id"]).drop(columns="key")
 
 
 def for_reading(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Image, probability, what the model calls it, and the label where it is known."""
+    """Image, probability, what the model calls it, a committee's disagreement, and the label where it is known."""
     table = pd.DataFrame(
         {
             "image": scores["image_id"],
@@ -239,6 +245,8 @@ def for_reading(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
             "call": [words.called(probability, threshold) for probability in scores["probability"]],
         }
     )
+    if DISAGREEMENT in scores:
+        table[DISAGREEMENT] = scores[DISAGREEMENT]
     if scores["label"].notna().any():
         table["label"] = scores["label"].map(dict(enumerate(LABEL_NAMES))).fillna("not known")
     return table

@@ -2,12 +2,31 @@
 
 import streamlit as st
 
-from model_zoo.registry import ExportError, networks
-from views.shared import address, cache, comparing, heatmap, picker
+from model_zoo.registry import Export, ExportError, networks
+from views.shared import address, cache, comparing, heatmap, members, picker
 from views.shared.model_menu import choose_model
 from views.shared.words import export_problem
 
 VIEWS = {"methods": "Methods", "layers": "Layers", "models": "Models"}
+
+
+def show_members(case: picker.Case, committee: Export, view: str, direction: str) -> None:
+    """A committee's members in its place: side by side, or the way to each. Raises ExportError."""
+    if view == "models":
+        st.info(
+            "A committee's own map is a mean of shares and not of logits, so that it has no place on this scale. These "
+            "are the maps that it is the mean of.",
+            icon=":material/groups:",
+        )
+        comparing.models(case, committee.members[0], {member.id: member for member in committee.members}, direction)
+        return
+    st.info(
+        "A committee has no layers of its own: its heatmap is the mean of its members' Grad-CAM. Other methods and "
+        "other layers look into one network. Choose a member.",
+        icon=":material/groups:",
+    )
+    members.show_ways(committee)
+
 
 address.start()
 st.title("Compare heatmaps")
@@ -34,7 +53,9 @@ if case and model:
             required=True,
         )
     try:
-        if view == "methods":
+        if model.is_committee:
+            show_members(case, model, view, direction)
+        elif view == "methods":
             comparing.methods(case, model, direction)
         elif view == "layers":
             comparing.depths(case, model, direction)

@@ -46,20 +46,20 @@ def _exports(fingerprint):
 
 
 @st.cache_resource(max_entries=MAX_MODELS, show_spinner="Loading the model…")
-def _resident(model_id: str, sha256: str):
-    from model_zoo.engine import Engine
+def _resident(model_id: str, fingerprint: str):
+    from model_zoo.committee import open_engine
 
-    return Engine(exports()[0][model_id]), Lock()
+    return open_engine(exports()[0][model_id]), Lock()
 
 
 def explain(export: Export, pixels: np.ndarray):
     """engine.Explanation of one radiograph. Raises ExportError for a model that cannot be loaded."""
-    return _explanation(export.id, export.card.weights.sha256, digest_of(pixels), pixels)
+    return _explanation(export.id, export.fingerprint, digest_of(pixels), pixels)
 
 
 @st.cache_data(max_entries=512, show_spinner="Asking the model…")
-def _explanation(model_id: str, sha256: str, digest: str, _pixels: np.ndarray):
-    engine, lock = _resident(model_id, sha256)
+def _explanation(model_id: str, fingerprint: str, digest: str, _pixels: np.ndarray):
+    engine, lock = _resident(model_id, fingerprint)
     with lock:
         return engine.explain(engine.input(_pixels)[np.newaxis])[0]
 
@@ -92,19 +92,19 @@ def explainers() -> dict:
 
 def passes(export: Export, method: str) -> int:
     """How many images one of explainers() asks a model about. Raises ExportError for one that cannot be loaded."""
-    engine, _ = _resident(export.id, export.card.weights.sha256)
+    engine, _ = _resident(export.id, export.fingerprint)
     return explainers()[method].passes(engine)
 
 
 def method_map(export: Export, method: str, pixels: np.ndarray, direction: str) -> tuple[np.ndarray, float]:
     """The raw map of one of explainers(), and the milliseconds that it took when it was made. Raises ExportError."""
-    return _method_map(export.id, export.card.weights.sha256, method, direction, digest_of(pixels), pixels)
+    return _method_map(export.id, export.fingerprint, method, direction, digest_of(pixels), pixels)
 
 
 # A map at the input's resolution has 150 KB.
 @st.cache_data(max_entries=256, show_spinner="Asking the model…")
-def _method_map(model_id: str, sha256: str, method: str, direction: str, digest: str, _pixels: np.ndarray):
-    engine, lock = _resident(model_id, sha256)
+def _method_map(model_id: str, fingerprint: str, method: str, direction: str, digest: str, _pixels: np.ndarray):
+    engine, lock = _resident(model_id, fingerprint)
     explainer, image = explainers()[method], engine.input(_pixels)
     with lock:
         if explainer.passes(engine) == 1:
@@ -117,12 +117,12 @@ def _method_map(model_id: str, sha256: str, method: str, direction: str, digest:
 
 def depth_maps(export: Export, pixels: np.ndarray) -> dict[str, np.ndarray]:
     """engine.explain_depths of one radiograph: signed map by layer, shallow to deep. Raises ExportError."""
-    return _depth_maps(export.id, export.card.weights.sha256, digest_of(pixels), pixels)
+    return _depth_maps(export.id, export.fingerprint, digest_of(pixels), pixels)
 
 
 @st.cache_data(max_entries=64, show_spinner="Asking the model…")
-def _depth_maps(model_id: str, sha256: str, digest: str, _pixels: np.ndarray) -> dict[str, np.ndarray]:
-    engine, lock = _resident(model_id, sha256)
+def _depth_maps(model_id: str, fingerprint: str, digest: str, _pixels: np.ndarray) -> dict[str, np.ndarray]:
+    engine, lock = _resident(model_id, fingerprint)
     with lock:
         maps = engine.explain_depths(engine.input(_pixels)[np.newaxis])
     return {layer: signed[0] for layer, signed in zip(engine.depths, maps, strict=True)}
@@ -134,8 +134,8 @@ def milliseconds(export: Export, passes: int = 20) -> float:
 
     Not cached: whoever asks wants it measured. Raises ExportError for a model that cannot be loaded.
     """
-    engine, lock = _resident(export.id, export.card.weights.sha256)
-    image = engine.input(np.full((export.card.side, export.card.side), 128, np.uint8))[np.newaxis]
+    engine, lock = _resident(export.id, export.fingerprint)
+    image = engine.input(np.full((256, 256), 128, np.uint8))[np.newaxis]
     seconds = []
     with lock:
         # The first call builds the traced function.
@@ -149,12 +149,12 @@ def milliseconds(export: Export, passes: int = 20) -> float:
 
 def film_features(export: Export, pixels: np.ndarray) -> np.ndarray:
     """engine.features of one radiograph, float32 (maps,). Raises ExportError for a model that cannot be loaded."""
-    return _film_features(export.id, export.card.weights.sha256, digest_of(pixels), pixels)
+    return _film_features(export.id, export.fingerprint, digest_of(pixels), pixels)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def _film_features(model_id: str, sha256: str, digest: str, _pixels: np.ndarray) -> np.ndarray:
-    engine, lock = _resident(model_id, sha256)
+def _film_features(model_id: str, fingerprint: str, digest: str, _pixels: np.ndarray) -> np.ndarray:
+    engine, lock = _resident(model_id, fingerprint)
     with lock:
         return engine.features(engine.input(_pixels)[np.newaxis])[0]
 
@@ -177,7 +177,7 @@ def _training_features(path: Path, modified: int) -> neighbours.Features:
 
 def start_gathering(export: Export, entries: tuple[Entry, ...]) -> jobs.Job:
     """neighbours.gather in the background, or the run that is at it. Raises ExportError, CollectionUnavailable."""
-    engine, lock = _resident(export.id, export.card.weights.sha256)
+    engine, lock = _resident(export.id, export.fingerprint)
     made, path = collection(export.card.data.collection), neighbours.features_path(export)
     return jobs.start(path, lambda: neighbours.gather(made, entries, engine, lock, path))
 
@@ -290,7 +290,7 @@ def folder(root: Path) -> FolderCollection:
 
 def start_scoring(root: Path, export: Export) -> jobs.Job:
     """Score a folder in the background, or find the run that is at it. Raises ExportError, CollectionUnavailable."""
-    engine, lock = _resident(export.id, export.card.weights.sha256)
+    engine, lock = _resident(export.id, export.fingerprint)
     made = FolderCollection(root)
     remember(root)
     # What these know of the folder's images may be out of date.

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from model_zoo.registry import Export, networks
+from model_zoo.registry import Export, readers
 from views.shared import address, cache
 from views.shared.words import export_problem, plain
 
@@ -15,7 +15,7 @@ def working_models(baselines: bool = True) -> dict[str, Export]:
     exports, problems = cache.exports()
     for folder, problem in problems.items():
         st.warning(f"The model {plain(folder)} cannot be used. {export_problem(problem)}", icon=":material/warning:")
-    exports = exports if baselines else networks(exports)
+    exports = exports if baselines else readers(exports)
     if not exports:
         st.info(
             "There is no trained model on this machine yet. `make train-quick` trains a small one on phantoms in about "

@@ -7,7 +7,7 @@ from cases.radiograph import Radiograph
 from model_zoo import neighbours
 from model_zoo.predictions import PredictionsError
 from model_zoo.registry import Export, ExportError
-from views.shared import cache, evidence, jobs, words
+from views.shared import cache, evidence, jobs, members, words
 from views.shared.gallery import thumbnail_grid
 from views.shared.run_progress import follow
 
@@ -18,6 +18,10 @@ def show(export: Export, name: str, label: int, radiograph: Radiograph) -> None:
     if not export.sees_pixels:
         return
     st.subheader("The training images most like it, to this model", anchor=False)
+    if export.is_committee:
+        st.caption("A committee has no features of its own to find them by. Its members have:")
+        members.show_ways(export)
+        return
     own = export.card.data.collection
     if evidence.collection_of(name) != own:
         st.caption("The model learnt from another collection than this one, so no training image is its like.")

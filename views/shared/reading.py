@@ -11,7 +11,7 @@ from model_zoo import evaluation
 from model_zoo.lungs.regions import LungFields
 from model_zoo.overlay import COLOUR_MAPS
 from model_zoo.registry import Export
-from views.shared import cache, film, heatmap, lungs, words
+from views.shared import cache, film, heatmap, lungs, members, words
 from views.shared.frame import ground
 from views.shared.picker import Case
 from views.shared.probability_scale import NORMAL_COLOUR, PNEUMONIA_COLOUR, probability_scale
@@ -37,6 +37,8 @@ def show(case: Case, model: Export, explanation, reference: pd.DataFrame | None)
         else:
             hidden = False
             _opinion(case, model, explanation.probability, reference)
+            if model.is_committee:
+                members.show_opinions(model, explanation)
             outlines = _answer(case, call)
     with films:
         fields = lungs.find(case.radiograph)
@@ -63,6 +65,9 @@ def about(model: Export) -> None:
         st.markdown(words.plain(card.summary))
         if card.limits:
             st.markdown("**What it cannot do**\n" + "".join(f"\n- {words.plain(limit)}" for limit in card.limits))
+        if model.is_committee:
+            st.markdown("**Ask a member alone**")
+            members.show_ways(model)
         st.page_link(
             "views/evidence/performance.py",
             label="How often it is right and wrong",

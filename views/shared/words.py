@@ -112,6 +112,25 @@ def _range(lowest: float, highest: float) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def votes(positive: int, members: int, call: str, low: float, high: float, spread: float) -> str:
+    """Whether a committee's members agree. positive: how many call the image pneumonia. call: what the committee calls
+    it. low, high: the members' lowest and highest probability. spread: disagreement.spread of them."""
+    text = f"Their probabilities go from {probability(low)} to {probability(high)} (standard deviation {spread:.3f})."
+    if 0 < positive < members:
+        return (
+            f"**The members disagree**: {positive} of {members} call this pneumonia and {members - positive} normal, "
+            f"each at its own operating point; the committee says {call}. {text} Networks that learnt from the same "
+            "films part where those films do not help them: be wary of the answer."
+        )
+    together = LABEL_NAMES[positive > 0]
+    if together != call:
+        return (
+            f"All {members} members call this {together}, each at its own operating point, and the committee {call}: "
+            f"its operating point is another one. {text}"
+        )
+    return f"All {members} members call this {together} too, each at its own operating point. {text}"
+
+
 @dataclass(frozen=True)
 class Balance:
     """The two sides of a signed map. for_pneumonia: share of the evidence, 0..1, nan when there is none.

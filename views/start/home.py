@@ -3,7 +3,14 @@
 import streamlit as st
 
 from cases.collections import COLLECTIONS, available_collections
-from model_zoo.registry import scan
+from model_zoo.registry import Export, scan
+
+
+def icon_of(model: Export) -> str:
+    if model.is_committee:
+        return "groups"
+    return "neurology" if model.sees_pixels else "straighten"
+
 
 st.title("LungLens")
 st.markdown("#### Look at a chest X-ray together with a pneumonia classifier")
@@ -54,7 +61,7 @@ with left:
         st.page_link(
             "views/explore/diagnose.py" if model.sees_pixels else "views/evidence/performance.py",
             label=model.card.title if model.sees_pixels else f"{model.card.title}: sees no pixels, has figures only",
-            icon=":material/neurology:" if model.sees_pixels else ":material/straighten:",
+            icon=f":material/{icon_of(model)}:",
             query_params={"model": model.id},
         )
     if not models:

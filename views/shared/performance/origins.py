@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from model_zoo.card import Card
-from views.shared import evidence, words
+from views.shared import evidence, members, words
 from views.shared.performance.figures import FIGURES
 from views.shared.performance.scene import Scene
 
@@ -13,8 +13,10 @@ def show_origins(scene: Scene) -> None:
     _show_operating_point(scene.export.card)
     _show_published(scene)
     _show_protocol(scene.export.card)
-    if scene.export.sees_pixels:
+    if scene.export.is_network:
         _show_training(scene.export.card)
+    elif scene.export.is_committee:
+        _show_members(scene)
     else:
         _show_formula(scene.export.card)
 
@@ -78,6 +80,30 @@ def _show_training(card: Card) -> None:
         },
         width="stretch",
     )
+
+
+def _show_members(scene: Scene) -> None:
+    st.subheader("Who sits on the committee", anchor=False)
+    card, cards = scene.export.card, [member.card for member in scene.export.members]
+    st.markdown(
+        "Each film goes to all members. The answer is the mean of their calibrated logits, the logarithms of the odds, "
+        f"{'less' if card.committee.offset < 0 else 'plus'} {abs(card.committee.offset):.3f}, over a temperature of "
+        f"{card.temperature:.2f}. That takes as long as all members together."
+    )
+    st.table(
+        pd.DataFrame(
+            {
+                "member": words.plain(member.title),
+                "pixels": f"{member.side} × {member.side}",
+                "parameters": f"{member.weights.parameters:,}",
+                "operating point": f"{member.threshold.value:.3f}",
+            }
+            for member in cards
+        ).set_index("member"),
+        width="content",
+    )
+    members.show_ways(scene.export)
+    st.markdown("".join(f"\n- {words.plain(limit)}" for limit in card.limits))
 
 
 def _show_formula(card: Card) -> None:
