@@ -37,7 +37,8 @@ def build(
         of training then takes a third of the time. From random weights they must be learnt.
     joined: the maps of strides 32 and 16 are added, each reduced to `maps` by a 1x1 convolution, on the finer grid;
         otherwise those of stride 32 alone are used, as they are.
-    gated: each cell counts by how much of it is lung, and the mean is taken over the lungs; otherwise over all cells.
+    gated: each cell counts by the square of how much of it is lung, and the mean is taken over the lungs; otherwise
+        over all cells.
     """
     application = partial(keras.applications.MobileNetV2, alpha=alpha)
     backbone = backbone_on_gray(application, layers.Rescaling(1 / 127.5, offset=-1), side, weights)
@@ -50,8 +51,10 @@ def build(
         x = layers.Activation("relu")(layers.Add()([coarse, fine]))
     if gated:
         gate = layers.Conv2D(1, 1, activation="sigmoid", name=GATE)(x)
+        # Squared, because a map is painted larger than its cells: those at the edge of a lung would spill out of it.
+        weight = layers.Multiply()([gate, gate])
         # The small constant bounds the weight of a cell where hardly any lung is found.
-        x = layers.Multiply()([x, gate / (layers.GlobalAveragePooling2D(keepdims=True)(gate) + 0.05)])
+        x = layers.Multiply()([x, weight / (layers.GlobalAveragePooling2D(keepdims=True)(weight) + 0.05)])
     x = layers.Activation("linear", name=HEATMAP_LAYER)(x)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(0.3)(x)
