@@ -119,6 +119,14 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("audit", _audit, "measure where each export looks, and write docs/explanations.md", takes_model=False)
     sub.add_argument("model", nargs="*", help="default: every export")
     sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
+    sub = add(
+        "shortcuts",
+        _shortcuts,
+        "measure what each network answers on films with a part blanked, and write docs/explanations.md",
+        takes_model=False,
+    )
+    sub.add_argument("model", nargs="*", help="default: every network")
+    sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
     add("compare", _compare, "write docs/results.md: our figures beside the published ones", takes_model=False)
     return parser
 
@@ -253,6 +261,18 @@ def _audit(options) -> None:
     for model_id in () if options.write_only else options.model or exports:
         for name in AUDITED:
             audit(open_export(model_id), name)
+    print(write_explanations(exports.values(), read_lung_card()))
+
+
+def _shortcuts(options) -> None:
+    from model_zoo.lungs.card import read_lung_card
+    from train.audit import write_explanations
+    from train.shortcuts import MEASURED, measure
+
+    exports = networks(scan()[0])
+    if not options.write_only:
+        for name in MEASURED:
+            measure([open_export(model_id) for model_id in options.model or exports], name)
     print(write_explanations(exports.values(), read_lung_card()))
 
 
