@@ -13,15 +13,14 @@ from model_zoo import shortcuts
 from model_zoo.blanking import BORDER, blanked, parts
 from model_zoo.engine import Engine
 from model_zoo.evaluation import auroc_interval
-from model_zoo.registry import Export, open_export
+from model_zoo.registry import Export, ExportError, open_export
 from train.lungs.data import true_mask, with_masks
 from train.results import table
 from train.width_only import ID as WIDTH_ONLY
 
 MEASURED = ("chest_xray-test", "phantom-test")
 
-_TITLES = {"nothing": "nothing", "marker": "marker", "borders": "borders", "outside": "all but lungs", "lungs": "lungs"}
-
+# What was counted by eye stands here; all else is computed from rows.
 _SECTION = """## Shortcuts
 
 What is left when a part of each test film is blanked, from `python -m train shortcuts`: the side marker; the borders,
@@ -32,10 +31,12 @@ read the lungs would lose nothing but in the last column, and there it would be 
 AUROC on real films:
 
 {real}
-`{baseline}` is told how wide a film was published and sees nothing of it; what is blanked does not concern it.
+{waiting}`{baseline}` is told how wide a film was published and sees nothing of it; what is blanked does not concern it.
 
-A side marker was found {markers}, by a rule for bright letters beside the lungs; where none was found, the
-film is as it was. {checked}
+A side marker was found {markers}, by a rule for bright letters beside the lungs;
+where none was found, the film is as it was. On 40 test films drawn at random and looked at by eye, 36 show a marker;
+the rule found 28 of these, and none on the other 4. It misses letters that the edge cuts, and faint ones of a few
+pixels. On 4 of the 28 it took something else for a letter too.
 
 A drop does not prove that a part was read: a blanked film is unlike any that a network learnt from. And what stays is
 not all lung. The outline of the lungs tells how a film was framed, and the filling has the rough gray of what is
@@ -53,9 +54,6 @@ Both among the films that have the part.
 On phantoms:
 
 {phantom_rates}"""
-
-# Counted by eye, and not computed from rows.
-_CHECKED = ""
 
 
 def measure(exports: Sequence[Export], name: str) -> None:
@@ -83,7 +81,14 @@ def measure(exports: Sequence[Export], name: str) -> None:
 
 
 def section(exports: Sequence[Export]) -> str:
-    """The section of docs/explanations.md, from stored rows. Raises ExportError for missing ones."""
+    """The section of docs/explanations.md, from stored rows. It names the networks that were not measured yet. Raises
+    ExportError for rows that cannot be used, and where no network was measured."""
+    waiting = [export for export in exports if not set(MEASURED) <= set(shortcuts.sets(export))]
+    exports = [export for export in exports if export not in waiting]
+    if not exports:
+        raise ExportError(
+            "Expected answers of a network on blanked films. Received: none; `python -m train shortcuts`."
+        )
     rows = {name: {export.id: shortcuts.read_shortcuts(export, name) for export in exports} for name in MEASURED}
     found = {
         name: {export.id: shortcuts.responses(rows[name][export.id], export.card.threshold.value) for export in exports}
@@ -96,8 +101,8 @@ def section(exports: Sequence[Export]) -> str:
         baseline=WIDTH_ONLY,
         real=_auroc_table(real, [[f"`{WIDTH_ONLY}`", str(blind), *["the same"] * (len(shortcuts.CHANGES) - 1)]]),
         phantoms=_auroc_table(phantoms, []),
+        waiting="".join(f"`{export.id}` was not measured yet. " for export in waiting),
         markers=_markers(rows[MEASURED[0]][exports[0].id]),
-        checked=_CHECKED,
         real_rates=_rates_table(real),
         phantom_rates=_rates_table(phantoms),
     )
@@ -110,7 +115,7 @@ def _auroc_table(found: dict[str, dict[str, shortcuts.Response]], more: list[lis
         [f"`{model_id}`", *(str(found[model_id][change].rates["auroc"]) for change in shortcuts.CHANGES)]
         for model_id in order
     ]
-    return table(["blanked:", *(_TITLES[change] for change in shortcuts.CHANGES)], lines + more)
+    return table(["blanked:", *map(_title, shortcuts.CHANGES)], lines + more)
 
 
 def _rates_table(found: dict[str, dict[str, shortcuts.Response]]) -> str:
@@ -121,8 +126,12 @@ def _rates_table(found: dict[str, dict[str, shortcuts.Response]]) -> str:
         for change, response in responses.items():
             figures = [response.rates[name] for name in rates] + [response.moved, response.flipped]
             texts = ("" if figure is None else str(figure) for figure in figures)
-            lines.append([f"`{model_id}`", _TITLES[change], *texts])
+            lines.append([f"`{model_id}`", _title(change), *texts])
     return table(["model", "blanked", *rates, "moved", "flipped"], lines)
+
+
+def _title(change: str) -> str:
+    return "all but lungs" if change == "outside" else change
 
 
 def _markers(rows: pd.DataFrame) -> str:
