@@ -37,7 +37,7 @@ def test_one_model_s_figures_are_told_and_drawn(app_with_rows):
 
 
 def test_all_networks_are_shown_apart_and_baselines_are_none_of_them(app_with_rows):
-    app = open_page(PAGE, model="tiny", view="models")
+    app = open_page(PAGE, model="tiny", show="models")
     assert not app.exception
     assert list(app.dataframe[0].value["model"]) == ["Tiny (tiny)", "Tiny (twin)"]
     assert list(app.dataframe[0].value)[1:] == ["nothing", "side marker", "borders", "all but the lungs", "the lungs"]
@@ -50,7 +50,7 @@ def test_a_model_without_rows_is_told_how_to_get_them(tiny):  # noqa: F811
 
 
 def test_a_phantom_is_shown_with_each_part_blanked_and_what_the_model_says(fake_model):  # noqa: F811
-    app = open_page(PAGE, view="film", collection="phantom", image="test/0001-lobar")
+    app = open_page(PAGE, show="film", collection="phantom", image="test/0001-lobar")
     assert not app.exception
     assert fake_model.asked == len(app.get("image")) == 1 + len(PARTS)
     text = shown(app)
@@ -61,7 +61,7 @@ def test_a_phantom_is_shown_with_each_part_blanked_and_what_the_model_says(fake_
 def test_where_no_lungs_are_found_nothing_is_blanked(fake_model, monkeypatch):  # noqa: F811
     monkeypatch.setattr("views.shared.shortcuts.Phantom", type(None))
     fake_model.lungs = None
-    app = open_page(PAGE, view="film", collection="phantom", image="test/0001-lobar")
+    app = open_page(PAGE, show="film", collection="phantom", image="test/0001-lobar")
     assert not app.exception
     assert "No lungs found" in app.warning[0].value
     assert fake_model.asked == 0

@@ -37,7 +37,7 @@ st.markdown(
 )
 export = choose_model()
 if export:
-    view = address.control(st.segmented_control, "Show", "view", list(VIEWS), format_func=VIEWS.get, required=True)
+    view = address.control(st.segmented_control, "Show", "show", list(VIEWS), format_func=VIEWS.get, required=True)
     try:
         if view == "film":
             collection_id = picker.choose_collection()
