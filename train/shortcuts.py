@@ -31,7 +31,8 @@ read the lungs would lose nothing but in the last column, and there it would be 
 AUROC on real films:
 
 {real}
-{waiting}`{baseline}` is told how wide a film was published and sees nothing of it; what is blanked does not concern it.
+{real_waiting}`{baseline}` is told how wide a film was published and sees nothing of it, so that what is blanked does
+not concern it.
 
 A side marker was found {markers}, by a rule for bright letters beside the lungs;
 where none was found, the film is as it was. On 40 test films drawn at random and looked at by eye, 36 show a marker;
@@ -45,7 +46,7 @@ around it. That a network still tells ill from healthy without the lungs is the 
 On phantoms, whose ill ones are framed as sick children's films are:
 
 {phantoms}
-### At the operating point
+{phantoms_waiting}### At the operating point
 
 Moved: by how much the probability changes, without its sign, on average. Flipped: the share of the calls that change.
 Both among the films that have the part.
@@ -82,27 +83,29 @@ def measure(exports: Sequence[Export], name: str) -> None:
 
 def section(exports: Sequence[Export]) -> str:
     """The section of docs/explanations.md, from stored rows. It names the networks that were not measured yet. Raises
-    ExportError for rows that cannot be used, and where no network was measured."""
-    waiting = [export for export in exports if not set(MEASURED) <= set(shortcuts.sets(export))]
-    exports = [export for export in exports if export not in waiting]
-    if not exports:
-        raise ExportError(
-            "Expected answers of a network on blanked films. Received: none; `python -m train shortcuts`."
-        )
-    rows = {name: {export.id: shortcuts.read_shortcuts(export, name) for export in exports} for name in MEASURED}
-    found = {
-        name: {export.id: shortcuts.responses(rows[name][export.id], export.card.threshold.value) for export in exports}
-        for name in MEASURED
-    }
+    ExportError for rows that cannot be used, and where no network was measured on real films."""
+    found, waiting = {}, {}
+    for name in MEASURED:
+        measured = [export for export in exports if name in shortcuts.sets(export)]
+        found[name] = {
+            export.id: shortcuts.responses(shortcuts.read_shortcuts(export, name), export.card.threshold.value)
+            for export in measured
+        }
+        missing = ", ".join(f"`{export.id}`" for export in exports if export not in measured)
+        waiting[name] = f"Not measured yet: {missing}.\n\n" if missing else ""
     real, phantoms = (found[name] for name in MEASURED)
+    if not real:
+        raise ExportError("Expected answers on blanked films, from `python -m train shortcuts`. Received: none.")
     blind = auroc_interval(open_export(WIDTH_ONLY).predictions(MEASURED[0]))
+    first = next(export for export in exports if export.id in real)
     return _SECTION.format(
         border=BORDER,
         baseline=WIDTH_ONLY,
         real=_auroc_table(real, [[f"`{WIDTH_ONLY}`", str(blind), *["the same"] * (len(shortcuts.CHANGES) - 1)]]),
+        real_waiting=waiting[MEASURED[0]],
         phantoms=_auroc_table(phantoms, []),
-        waiting="".join(f"`{export.id}` was not measured yet. " for export in waiting),
-        markers=_markers(rows[MEASURED[0]][exports[0].id]),
+        phantoms_waiting=waiting[MEASURED[1]],
+        markers=_markers(shortcuts.read_shortcuts(first, MEASURED[0])),
         real_rates=_rates_table(real),
         phantom_rates=_rates_table(phantoms),
     )
