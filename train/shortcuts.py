@@ -13,7 +13,7 @@ from model_zoo import shortcuts
 from model_zoo.blanking import BORDER, blanked, parts
 from model_zoo.engine import Engine
 from model_zoo.evaluation import auroc_interval
-from model_zoo.registry import Export, ExportError, open_export
+from model_zoo.registry import Export, open_export
 from train.lungs.data import true_mask, with_masks
 from train.results import table
 from train.width_only import ID as WIDTH_ONLY
@@ -82,8 +82,8 @@ def measure(exports: Sequence[Export], name: str) -> None:
 
 
 def section(exports: Sequence[Export]) -> str:
-    """The section of docs/explanations.md, from stored rows. It names the networks that were not measured yet. Raises
-    ExportError for rows that cannot be used, and where no network was measured on real films."""
+    """The section of docs/explanations.md, from stored rows. It names the networks that were not measured yet, and is
+    empty before the first was, on real films. Raises ExportError for rows that cannot be used."""
     found, waiting = {}, {}
     for name in MEASURED:
         measured = [export for export in exports if name in shortcuts.sets(export)]
@@ -95,7 +95,7 @@ def section(exports: Sequence[Export]) -> str:
         waiting[name] = f"Not measured yet: {missing}.\n\n" if missing else ""
     real, phantoms = (found[name] for name in MEASURED)
     if not real:
-        raise ExportError("Expected answers on blanked films, from `python -m train shortcuts`. Received: none.")
+        return ""
     blind = auroc_interval(open_export(WIDTH_ONLY).predictions(MEASURED[0]))
     first = next(export for export in exports if export.id in real)
     return _SECTION.format(
