@@ -112,7 +112,9 @@ def section(exports: Sequence[Export]) -> str:
 
 
 def _auroc_table(found: dict[str, dict[str, shortcuts.Response]], more: list[list[str]]) -> str:
-    """One row per network, the one that loses most without the lungs first."""
+    """One row per network, the one that loses most without the lungs first. Nothing without a network."""
+    if not found:
+        return ""
     order = sorted(found, key=lambda model_id: found[model_id]["lungs"].rates["auroc"].value)
     lines = [
         [f"`{model_id}`", *(str(found[model_id][change].rates["auroc"]) for change in shortcuts.CHANGES)]
@@ -122,7 +124,9 @@ def _auroc_table(found: dict[str, dict[str, shortcuts.Response]], more: list[lis
 
 
 def _rates_table(found: dict[str, dict[str, shortcuts.Response]]) -> str:
-    """One row per network and change."""
+    """One row per network and change. Nothing without a network."""
+    if not found:
+        return ""
     rates = shortcuts.RATES[1:]
     lines = []
     for model_id, responses in found.items():
