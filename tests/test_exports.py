@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import reference_gradcam
 
-from model_zoo import evaluation
+from model_zoo import evaluation, shortcuts
 from model_zoo.registry import EXPORTS, readers, scan
 
 EXPORTED, PROBLEMS = scan()
@@ -145,6 +145,22 @@ def test_phantom_scores_repeat(engine, reader, phantoms):
     pd.testing.assert_series_equal(
         pd.Series(received), rows["probability"].reset_index(drop=True), check_names=False, atol=0.01
     )
+
+
+def test_answers_on_films_with_nothing_blanked_are_the_predictions(network):
+    if not shortcuts.sets(network):
+        pytest.skip("not measured on blanked films yet")
+    for name in shortcuts.sets(network):
+        rows = shortcuts.read_shortcuts(network, name)
+        whole = rows[rows["change"] == shortcuts.NOTHING].set_index("image_id")
+        predictions = network.predictions(name).set_index("image_id")
+        pd.testing.assert_frame_equal(
+            whole[["patient_id", "label", "probability"]],
+            predictions.loc[whole.index, ["patient_id", "label", "probability"]],
+            atol=0.01,
+            check_names=False,
+        )
+        assert len(rows) == len(predictions) * len(shortcuts.CHANGES)
 
 
 def test_maps_and_logits_agree_with_tf_keras_vis_and_the_whole_model(engine, network, phantoms):

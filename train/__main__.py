@@ -138,6 +138,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("name", nargs="*", help="default: every experiment whose rows are missing")
     sub.add_argument("--weights", help="as for fit: a file in place of the ImageNet download")
     sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
+    sub = add(
+        "shortcuts",
+        _shortcuts,
+        "measure what each network answers on films with a part blanked, and write docs/explanations.md",
+        takes_model=False,
+    )
+    sub.add_argument("model", nargs="*", help="default: every network")
+    sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
     add("compare", _compare, "write docs/results.md: our figures beside the published ones", takes_model=False)
     return parser
 
@@ -291,6 +299,18 @@ def _experiments(options) -> None:
     if not options.write_only:
         experiments.run(options.name or experiments.missing(), RUNS / "experiments", options.weights)
     print(experiments.write_experiments(scan()[0]))
+
+
+def _shortcuts(options) -> None:
+    from model_zoo.lungs.card import read_lung_card
+    from train.audit import write_explanations
+    from train.shortcuts import MEASURED, measure
+
+    exports = networks(scan()[0])
+    if not options.write_only:
+        for name in MEASURED:
+            measure([open_export(model_id) for model_id in options.model or exports], name)
+    print(write_explanations(exports.values(), read_lung_card()))
 
 
 def _compare(options) -> None:

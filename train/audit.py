@@ -13,6 +13,7 @@ from model_zoo import looking
 from model_zoo.committee import open_engine
 from model_zoo.lungs.card import LungCard
 from model_zoo.registry import Export
+from train import shortcuts
 from train.lungs.data import true_mask, with_masks
 from train.results import table
 
@@ -47,7 +48,8 @@ lungs less than one that is blind.
 On phantoms the opacity is known exactly. "Pointing game" is the share of images whose strongest spot lies in it, and
 "in opacity" the share of the evidence.
 
-{phantoms}"""
+{phantoms}
+{shortcuts}"""
 
 
 def audit(export: Export, name: str) -> pd.DataFrame:
@@ -85,6 +87,7 @@ def write_explanations(exports: Iterable[Export], lungs: LungCard, path: Path = 
             "phantom-test",
             {"in_lungs": "in the lungs", "in_opacity": "in opacity", "pointing": "pointing game"},
         ),
+        shortcuts=shortcuts.section(exports),
     )
     path.write_text(page, encoding="utf-8")
     return page

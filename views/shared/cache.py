@@ -20,6 +20,7 @@ from cases.collections.base import Collection, Entry
 from cases.collections.folder import FolderCollection, is_folder_id, remember, remembered
 from cases.radiograph import Radiograph
 from model_zoo import batch, comparison, evaluation, neighbours
+from model_zoo import shortcuts as shortcut_rows
 from model_zoo.lungs.card import EXPORT as LUNG_EXPORT
 from model_zoo.lungs.regions import LungFields
 from model_zoo.predictions import COLUMNS, PredictionsError, read_predictions, read_scores
@@ -308,6 +309,17 @@ def _rows_digest(rows: pd.DataFrame) -> bytes:
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={pd.DataFrame: _rows_digest})
 def estimates(rows: pd.DataFrame, threshold: float) -> dict[str, evaluation.Estimate]:
     return evaluation.estimates(rows, threshold)
+
+
+def shortcuts(export: Export, name: str) -> dict[str, shortcut_rows.Response]:
+    """shortcuts.responses of one stored set. Raises ExportError."""
+    path = shortcut_rows.rows_path(export, name)
+    return _shortcuts(path, _modified(path), export.card.threshold.value, export)
+
+
+@st.cache_data(max_entries=128, show_spinner="Drawing patients anew…")
+def _shortcuts(path: Path, modified: int, threshold: float, _export: Export) -> dict[str, shortcut_rows.Response]:
+    return shortcut_rows.responses(shortcut_rows.read_shortcuts(_export, path.stem), threshold)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs={pd.DataFrame: _rows_digest})

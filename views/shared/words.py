@@ -14,12 +14,20 @@ from cases.settings import scored_root
 from model_zoo.evaluation import ObservedShare
 from model_zoo.lungs import regions
 from model_zoo.registry import EXPORTS
+from model_zoo.shortcuts import NOTHING, Response
 
 # A map whose highest value stays below this share of the card's scale is hardly visible when painted.
 WEAK = 0.1
 # As close to the operating point as this, a slightly different film could fall on its other side.
 CLOSE = 0.05
 
+_BLANKED = {
+    NOTHING: "nothing",
+    "marker": "side marker",
+    "borders": "borders",
+    "outside": "all but the lungs",
+    "lungs": "the lungs",
+}
 _PARTS = {"validation": "validation", "val": "validation", "train": "training", "test": "test"}
 
 
@@ -202,6 +210,31 @@ def outside(shares: dict[int, float], direction: str) -> str | None:
         "may have learnt something else than lungs: the framing, a marker, the exposure. Be wary of its answer, even "
         "where it is right."
     )
+
+
+def blanked(change: str) -> str:
+    """What was blanked, of shortcuts.CHANGES."""
+    return _BLANKED[change]
+
+
+def shortcut(found: dict[str, Response]) -> str:
+    """What a model's answers on blanked films say of where it reads. found: shortcuts.responses."""
+    before, outside, lungs = (found[change].rates["auroc"] for change in (NOTHING, "outside", "lungs"))
+    if lungs.low > 0.5:
+        verdict = "it still tells ill from healthy films. It takes a shortcut"
+    else:
+        verdict = "it does not tell ill from healthy films beyond chance"
+    lost = before.value - outside.value
+    less = "no less than" if lost <= 0 else f"{lost:.3f} less than"
+    return (
+        f"With the **lungs blanked**, this model has an AUROC of **{lungs}**, where 0.5 is chance: {verdict}. With "
+        f"**all but the lungs blanked** it has **{outside}**, {less} the {before.value:.3f} of whole films."
+    )
+
+
+def moved(before: float, after: float) -> str:
+    """How a probability changed, with its sign."""
+    return f"{after - before:+.3f}".replace("-", "−")
 
 
 def no_lungs(negative_has_lungs: bool) -> str:
