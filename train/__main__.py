@@ -15,6 +15,7 @@ from cases.collections.medmnist import SIZES
 from cases.radiograph import RadiographError
 from cases.settings import PROJECT_ROOT
 from model_zoo.card import CardError
+from model_zoo.methods import TITLES
 from model_zoo.predictions import PredictionsError
 from model_zoo.published import ProtocolError
 from model_zoo.registry import EXPORTS, Export, ExportError, networks, open_export, scan
@@ -116,8 +117,21 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--precision", choices=("float32", "mixed_bfloat16"), default="float32", help="fit: as for a recipe"
     )
-    sub = add("audit", _audit, "measure where each export looks, and write docs/explanations.md", takes_model=False)
-    sub.add_argument("model", nargs="*", help="default: every export")
+    sub = add(
+        "audit",
+        _audit,
+        "measure what has no rows yet of where networks look and what their maps are worth, and write "
+        "docs/explanations.md",
+        takes_model=False,
+    )
+    sub.add_argument("model", nargs="*", help="default: every network")
+    sub.add_argument(
+        "--images", type=int, default=32, help="how many of a set the methods are compared on (default: 32)"
+    )
+    sub.add_argument(
+        "--methods", nargs="+", choices=TITLES, default=list(TITLES), help="those to compare (default: all)"
+    )
+    sub.add_argument("--again", action="store_true", help="measure anew what has rows")
     sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
     add("compare", _compare, "write docs/results.md: our figures beside the published ones", takes_model=False)
     return parser
@@ -246,13 +260,19 @@ def _lungs(options) -> None:
 
 
 def _audit(options) -> None:
+    from model_zoo import audit, looking
     from model_zoo.lungs.card import read_lung_card
-    from train.audit import AUDITED, audit, write_explanations
+    from train.audit import AUDITED, audit_gradcam, write_explanations
+    from train.audit_methods import audit_methods
 
     exports = networks(scan()[0])
     for model_id in () if options.write_only else options.model or exports:
+        export = open_export(model_id)
         for name in AUDITED:
-            audit(open_export(model_id), name)
+            if options.again or not looking.rows_path(export, name).exists():
+                audit_gradcam(export, name)
+            if options.again or not audit.rows_path(export, name).exists():
+                audit_methods(export, name, options.images, options.methods)
     print(write_explanations(exports.values(), read_lung_card()))
 
 

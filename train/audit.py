@@ -1,4 +1,7 @@
-"""`python -m train audit`: where each export looks, on test images whose lungs are known, and docs/explanations.md."""
+"""`python -m train audit`: where each export looks, on test images whose lungs are known, and docs/explanations.md.
+
+What it measures of each method is in audit_methods.py.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +16,7 @@ from model_zoo import looking
 from model_zoo.engine import Engine
 from model_zoo.lungs.card import LungCard
 from model_zoo.registry import Export
+from train.audit_methods import methods_section
 from train.lungs.data import true_mask, with_masks
 from train.results import table
 
@@ -47,10 +51,10 @@ lungs less than one that is blind.
 On phantoms the opacity is known exactly. "Pointing game" is the share of images whose strongest spot lies in it, and
 "in opacity" the share of the evidence.
 
-{phantoms}"""
+{phantoms}{methods}"""
 
 
-def audit(export: Export, name: str) -> pd.DataFrame:
+def audit_gradcam(export: Export, name: str) -> pd.DataFrame:
     """Store and return an export's rows of one set of AUDITED. Raises CollectionUnavailable without images or masks."""
     collection = open_collection(name.removesuffix("-test"))
     engine = Engine(export)
@@ -85,6 +89,7 @@ def write_explanations(exports: Iterable[Export], lungs: LungCard, path: Path = 
             "phantom-test",
             {"in_lungs": "in the lungs", "in_opacity": "in opacity", "pointing": "pointing game"},
         ),
+        methods=methods_section(exports),
     )
     path.write_text(page, encoding="utf-8")
     return page
