@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -163,7 +164,8 @@ def redraw(layers: "Iterable[keras.Layer]", seed: int) -> None:
 def methods_section(exports: Iterable[Export]) -> str:
     """Markdown for docs/explanations.md, from stored rows; models without are named."""
     exports = list(exports)
-    measures = "\n".join(f"- **{measure.title}.** {measure.explanation}" for measure in MEASURES.values())
+    lines = (f"- **{measure.title}.** {measure.explanation}" for measure in MEASURES.values())
+    measures = "\n".join(fill(line, 120, subsequent_indent="  ") for line in lines)
     sets = "\n".join(f"### {title}\n\n{_set_tables(exports, name)}" for name, title in _SETS.items())
     return _SECTION.format(
         cells=deletion.CELLS**2, quick=QUICK_PASSES, measures=measures, steps=deletion.STEPS, sets=sets
@@ -173,10 +175,10 @@ def methods_section(exports: Iterable[Export]) -> str:
 def _set_tables(exports: list[Export], name: str) -> str:
     """What is measured on the films, and what against changed networks and films, one row per model and method."""
     found = {export.id: audit.read_audit(export, name) for export in exports if audit.rows_path(export, name).exists()}
-    texts = [
-        _measures_table(found, [key for key, measure in MEASURES.items() if measure.rivalled is rivalled])
-        for rivalled in (True, False)
-    ]
+    texts = []
+    for rivalled in (True, False) if found else ():
+        measures = [key for key, measure in MEASURES.items() if measure.rivalled is rivalled]
+        texts.append(_measures_table(found, measures))
     if without := [f"`{export.id}`" for export in exports if export.id not in found]:
         texts.append(f"Not measured yet: {', '.join(without)}.\n")
     return "\n".join(texts)

@@ -32,24 +32,24 @@ def audit_chart(
     x = alt.X("value:Q", title=title, scale=alt.Scale(domain=[lowest, 1]))
     y = alt.Y("row:Q", axis=None, scale=rows)
     maps = list(blind["map"].unique())
-    look = {"orient": "top", "title": None, "labelColor": INK[ground], "symbolOpacity": 1}
+    look = {"title": None, "labelColor": INK[ground], "symbolOpacity": 1}
     stroke = alt.Color(
         "map:N",
         scale=alt.Scale(domain=maps, range=[INK[ground], QUIET_COLOUR][: len(maps)]),
-        legend=alt.Legend(**look, symbolType="stroke", symbolStrokeWidth=2, symbolSize=150),
+        legend=alt.Legend(**look, orient="bottom", symbolType="stroke", symbolStrokeWidth=2, symbolSize=150),
     )
     value = alt.Tooltip("value:Q", format=".3f")
     strokes = alt.Chart(blind).mark_rule(strokeWidth=1.5)
     strokes = strokes.encode(x, alt.Y("top:Q", axis=None, scale=rows), y2="bottom:Q", color=stroke)
     strokes = strokes.encode(tooltip=["model:N", alt.Tooltip("map:N", title="blind map"), value])
     colours = [COLOURS[methods.index(name) % len(COLOURS)] for name in shown]
-    legend = alt.Legend(**look, columns=3, symbolType="circle", symbolSize=70)
+    legend = alt.Legend(**look, orient="top", columns=3, symbolType="circle", symbolSize=70)
     colour = alt.Color("method:N", scale=alt.Scale(domain=shown, range=colours), legend=legend)
     ends = [alt.Tooltip(f"{end}:Q", format=".3f") for end in ("low", "high")]
     base = alt.Chart(figures).encode(y=y, color=colour, tooltip=["model:N", "method:N", value, *ends])
     spans = base.mark_rule(strokeWidth=2.5).encode(alt.X("low:Q", title=title), x2="high:Q")
     points = base.mark_point(filled=True, size=60, opacity=1).encode(x)
     headings = alt.Chart(names).mark_text(align="left", fontWeight=600, color=INK[ground])
-    headings = headings.encode(alt.datum(lowest, type="quantitative"), y, text="model:N")
-    chart = alt.layer(strokes, spans, points, headings).resolve_scale(color="independent")
+    headings = headings.encode(x=alt.datum(lowest), y=y, text="model:N")
+    chart = alt.layer(strokes, alt.layer(spans, points), headings).resolve_scale(color="independent")
     return in_ink(chart.properties(height=80 + _ROW * block * len(models)), ground).configure_view(strokeWidth=0)
