@@ -34,8 +34,8 @@ _SECTION = """
 
 All methods that the app offers, and two maps that look at no film: the centred Gaussian, and a number drawn at random
 for each of {cells} cells. Per model they were measured on the same films with pneumonia, one per patient, drawn by a
-fixed seed; a large network has fewer films and not the slowest methods, because a map takes it seconds. Methods of more
-than {quick} passes are not asked about redrawn weights and changed films. Empty maps have no figure.
+fixed seed; a large network may have fewer films and lack the slowest methods, because a map takes it seconds. Methods
+of more than {quick} passes are not asked about redrawn weights and changed films. Empty maps have no figure.
 
 {measures}
 
@@ -153,7 +153,7 @@ def _checks(engine: Engine, films: list[Film], maps: dict[str, Method]) -> list[
 def redraw(layers: "Iterable[keras.Layer]", seed: int) -> None:
     """Shuffle the numbers of each weight array among themselves, in place.
 
-    Adebayo et al. draw from the initialiser; in a network whose batch normalisation is folded away, activations would
+    Adebayo et al. draw from the initialiser; in a network whose batch normalisation is folded away, activations could
     then vanish or explode with depth. Shuffled weights keep each layer's scale, and nothing of what it learnt.
     """
     rng = np.random.default_rng((SEED, seed))

@@ -13,7 +13,7 @@ from model_zoo.registry import ExportError, networks
 from views.shared import address, cache, evidence, words
 from views.shared.figures.audit import audit_chart
 from views.shared.frame import ground
-from views.shared.model_menu import working_models
+from views.shared.model_menu import titles, working_models
 
 SETS = [f"{collection_id}-test" for collection_id in ("chest_xray", "phantom")]
 # What is asked of an image whose opacity is known.
@@ -52,7 +52,7 @@ def read_rows(name: str) -> dict[str, pd.DataFrame]:
             st.warning(words.export_problem(error), icon=":material/broken_image:")
             continue
         if table is None:
-            without.append(export.card.title)
+            without.append(NAMES[model_id])
         else:
             rows[model_id] = table
     if without:
@@ -68,7 +68,7 @@ def show_chart(rows: dict[str, pd.DataFrame], measure: str) -> None:
     asked = MEASURES[measure]
     estimates = {model_id: cache.audit_estimates(table, measure) for model_id, table in rows.items()}
     found = [
-        (EXPORTS[model_id].card.title, method, estimate)
+        (NAMES[model_id], method, estimate)
         for model_id, by_method in estimates.items()
         for method, estimate in by_method.items()
     ]
@@ -95,7 +95,7 @@ def show_chart(rows: dict[str, pd.DataFrame], measure: str) -> None:
     columns = [method for method in (*TITLES, *BLIND) if any(method in by for by in estimates.values())]
     table = pd.DataFrame(
         {
-            "model": EXPORTS[model_id].card.title,
+            "model": NAMES[model_id],
             **{
                 {**TITLES, **BLIND}[method]: str(by_method[method]) if method in by_method else "not measured"
                 for method in columns
@@ -117,7 +117,7 @@ def show_winners(rows: dict[str, pd.DataFrame], measure: str) -> None:
         names = [TITLES[method] for method, advantage in better.items() if advantage.low > 0]
         pairs, won = pairs + len(better), won + len(names)
         if names:
-            lines += f"\n- {words.plain(EXPORTS[model_id].card.title)}: {', '.join(names)}"
+            lines += f"\n- {words.plain(NAMES[model_id])}: {', '.join(names)}"
     st.markdown(
         f"**Better than the centre prior, film by film: {won} of {pairs}** pairs of model and method (the 95% interval "
         f"of the difference is above 0). Of pairs that are no better, luck alone puts about one in forty here.\n{lines}"
@@ -133,6 +133,7 @@ st.markdown(
 EXPORTS = networks(working_models(baselines=False))
 if not EXPORTS:
     st.stop()
+NAMES = titles(EXPORTS)
 chosen_set, chosen_measure = choose()
 if evidence.is_synthetic(chosen_set):
     st.info(evidence.SYNTHETIC, icon=":material/info:")
@@ -143,7 +144,8 @@ show_chart(all_rows, chosen_measure)
 show_winners(all_rows, chosen_measure)
 st.caption(
     "Images with pneumonia, one per patient, drawn by a fixed seed, the same ones for every method of a model. A large "
-    "network has fewer, and not the slowest methods, because a map takes it seconds; for the same reason Score-CAM and "
-    "occlusion are not asked about redrawn weights, moved films and other exposures. Empty maps are left out."
+    "network may have fewer, and lack the slowest methods, because a map takes it seconds; for the same reason "
+    "Score-CAM and occlusion are not asked about redrawn weights, moved films and other exposures. Empty maps are left "
+    "out."
 )
 st.page_link("views/explore/methods.py", label="See the methods on one film", icon=":material/layers:")

@@ -19,7 +19,7 @@ from model_zoo.registry import Export, ExportError, networks
 from views.shared import address, cache, evidence, words
 from views.shared.figures import comparison as figures
 from views.shared.frame import ground
-from views.shared.model_menu import working_models
+from views.shared.model_menu import titles, working_models
 
 FIRST = "chest_xray-test"
 RATES = {
@@ -31,15 +31,6 @@ RATES = {
 }
 MEASURES = {"share": "Share of images called alike", "kappa": "Cohen's kappa"}
 _SPEED = "compare.speed"
-
-
-def titles(exports: dict[str, Export]) -> dict[str, str]:
-    """What each model is called here; the id is added where two have one title."""
-    plain = [export.card.title for export in exports.values()]
-    return {
-        model_id: title if plain.count(title) == 1 else f"{title} ({model_id})"
-        for (model_id, title) in zip(exports, plain, strict=True)
-    }
 
 
 def choose_set(exports: dict[str, Export]) -> str:

@@ -25,6 +25,15 @@ def working_models(baselines: bool = True) -> dict[str, Export]:
     return exports
 
 
+def titles(exports: dict[str, Export]) -> dict[str, str]:
+    """What each model is called beside others, by id; the id is added where two have one title."""
+    alone = [export.card.title for export in exports.values()]
+    return {
+        model_id: title if alone.count(title) == 1 else f"{title} ({model_id})"
+        for (model_id, title) in zip(exports, alone, strict=True)
+    }
+
+
 def choose_model(baselines: bool = False) -> Export | None:
     """A menu of the working models. None when there is none. baselines: as in working_models()."""
     exports = working_models(baselines)
