@@ -20,6 +20,7 @@ page = st.navigation(
             st.Page("views/evidence/compare.py", title="Compare models", icon=":material/leaderboard:"),
             st.Page("views/evidence/errors.py", title="Errors", icon=":material/rule:"),
             st.Page("views/evidence/shortcuts.py", title="Shortcuts", icon=":material/alt_route:"),
+            st.Page("views/evidence/audit.py", title="Audit of heatmaps", icon=":material/fact_check:"),
             st.Page("views/evidence/training.py", title="Training", icon=":material/show_chart:"),
         ],
     }

@@ -20,6 +20,7 @@ import tensorflow as tf
 from scipy.ndimage import zoom
 
 from model_zoo.engine import DIRECTIONS, Engine
+from model_zoo.methods import TITLES
 
 # After the engine, which sets Keras's backend.
 from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus  # isort: skip
@@ -111,7 +112,7 @@ def scorecam(engine: Engine, image: np.ndarray, sign: int) -> np.ndarray:
     masks = np.stack([zoom(one, factors, order=1, mode="nearest") for one in maps])
     low, high = masks.min(axis=(1, 2), keepdims=True), masks.max(axis=(1, 2), keepdims=True)
     masks = (masks - low) / (high - low + 1e-7)
-    probabilities = _in_batches(engine.scores, image * masks[..., np.newaxis])
+    probabilities = in_batches(engine.scores, image * masks[..., np.newaxis])
     weights = probabilities if sign > 0 else 1 - probabilities
     return np.maximum(np.tensordot(weights, maps, 1), 0).astype(np.float32)
 
@@ -125,7 +126,7 @@ def smoothgrad(engine: Engine, image: np.ndarray, sign: int) -> np.ndarray:
     """
     deviation = SMOOTHGRAD_NOISE * (image.max() - image.min())
     noise = np.random.default_rng(0).normal(0, deviation, (SMOOTHGRAD_COPIES, *image.shape))
-    gradients = _in_batches(engine.input_gradients, image + noise)
+    gradients = in_batches(engine.input_gradients, image + noise)
     return np.maximum(sign * gradients.mean(axis=0).sum(axis=-1), 0).astype(np.float32)
 
 
@@ -139,7 +140,7 @@ def occlusion(engine: Engine, image: np.ndarray, sign: int) -> np.ndarray:
     images = np.repeat(image[np.newaxis], 1 + len(places), axis=0)
     for occluded, (top, left) in zip(images[1:], places, strict=True):
         occluded[top : top + patch, left : left + patch] = GREY
-    logits = _in_batches(engine.logits, images)
+    logits = in_batches(engine.logits, images)
     drops = np.round(sign * (logits[0] - logits[1:]), 4)
     total, hidden = np.zeros(image.shape[:2]), np.zeros(image.shape[:2])
     for drop, (top, left) in zip(drops, places, strict=True):
@@ -154,45 +155,46 @@ def _patch_places(side: int) -> tuple[int, list[int]]:
     return patch, [*range(0, side - patch, max(1, patch // 2)), side - patch]
 
 
-def _in_batches(ask: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+def in_batches(ask: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+    """What an engine's method answers about a stack of images, asked about BATCH at a time."""
     return np.concatenate([ask(images[start : start + BATCH]) for start in range(0, len(images), BATCH)])
 
 
 EXPLAINERS: dict[str, Explainer] = {
     "gradcam": Explainer(
-        "Grad-CAM",
+        TITLES["gradcam"],
         "Adds up the last feature maps, each weighted by how much it moves the model, for or against.",
         "Selvaraju et al. 2017",
         gradcam,
     ),
     "gradcam++": Explainer(
-        "Grad-CAM++",
+        TITLES["gradcam++"],
         "Grad-CAM that leaves out whatever speaks against, so that several spots can stay in sight.",
         "Chattopadhay et al. 2018",
         gradcam_plus_plus,
     ),
     "layercam": Explainer(
-        "LayerCAM",
+        TITLES["layercam"],
         "Weights each spot of each feature map by itself, which keeps more detail.",
         "Jiang et al. 2021",
         layercam,
     ),
     "scorecam": Explainer(
-        "Score-CAM",
+        TITLES["scorecam"],
         "Lets the model see the film through one feature map at a time, and weights the map by its answer.",
         "Wang et al. 2020",
         scorecam,
         lambda engine: 1 + min(SCORECAM_MAPS, engine.body.output_shape[-1]),
     ),
     "smoothgrad": Explainer(
-        "SmoothGrad",
+        TITLES["smoothgrad"],
         "Asks which pixels would move the model if they were brighter, averaged over copies of the film with noise.",
         "Smilkov et al. 2017",
         smoothgrad,
         lambda engine: SMOOTHGRAD_COPIES,
     ),
     "occlusion": Explainer(
-        "Occlusion",
+        TITLES["occlusion"],
         "Slides a gray patch over the film and notes where the model misses what is hidden.",
         "Zeiler and Fergus 2014",
         occlusion,

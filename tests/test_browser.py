@@ -25,7 +25,7 @@ from views.shared.frame import NOTICE
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = os.environ.get("LUNGLENS_CHROMIUM")
-PAGES = ("", "diagnose", "methods", "folder", "performance", "compare", "errors", "training")
+PAGES = ("", "diagnose", "methods", "folder", "performance", "compare", "errors", "audit", "training")
 PATIENCE = 120_000
 
 pytestmark = [

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cases.preprocess import model_input
+from model_zoo.methods import TITLES
 
 METHODS = ("gradcam", "gradcam++", "layercam", "scorecam", "smoothgrad", "occlusion")
 DIRECTIONS = ("pneumonia", "normal")
@@ -106,7 +107,7 @@ def assert_same(received: np.ndarray, expected) -> None:
 
 
 def test_the_registry_has_these_methods_and_says_what_they_are(explainers):
-    assert tuple(explainers) == METHODS
+    assert tuple(explainers) == tuple(TITLES) == METHODS
     for explainer in explainers.values():
         assert explainer.title
         assert explainer.explanation.endswith(".")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import reference_gradcam
 
-from model_zoo import evaluation, shortcuts
+from model_zoo import audit, evaluation, looking, shortcuts
 from model_zoo.registry import EXPORTS, readers, scan
 
 EXPORTED, PROBLEMS = scan()
@@ -180,6 +180,21 @@ def test_history_covers_every_epoch(network):
     history = pd.read_csv(network.folder / "history.csv")
     assert list(history["epoch"]) == list(range(1, network.card.training.epochs + 1))
     assert {"stage", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"} <= set(history.columns)
+
+
+@pytest.mark.parametrize("name", ["chest_xray-test", "phantom-test"])
+def test_the_audit_of_methods_agrees_with_the_rows_of_all_images(network, name):
+    """Grad-CAM is in both, measured apart: rows of other weights or other images would differ."""
+    if not audit.rows_path(network, name).exists():
+        pytest.skip("its methods were not measured yet")
+    rows = audit.read_audit(network, name)
+    assert not rows.duplicated(["image_id", "method"]).any()
+    assert (rows.groupby("method")["image_id"].nunique() == rows["image_id"].nunique()).all()
+    assert rows["image_id"].nunique() == rows["patient_id"].nunique()
+    gradcam = rows[rows["method"] == "gradcam"].set_index("image_id")
+    all_images = looking.read_looking(network, name).set_index("image_id").loc[gradcam.index]
+    columns = ["patient_id", *looking.MEASURES]
+    pd.testing.assert_frame_equal(gradcam[columns], all_images[columns], atol=1e-3)
 
 
 def test_a_reader_learns_the_limits_and_the_source(export):

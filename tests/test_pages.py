@@ -139,7 +139,12 @@ def test_home_and_stored_results_do_not_import_tensorflow():
 import sys
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file({str(ROOT / "streamlit_app.py")!r}, default_timeout=60).run()
-for page in ("views/evidence/performance.py", "views/evidence/errors.py", "views/evidence/shortcuts.py"):
+for page in (
+    "views/evidence/performance.py",
+    "views/evidence/errors.py",
+    "views/evidence/shortcuts.py",
+    "views/evidence/audit.py",
+):
     app.switch_page(page).run()
     assert not app.exception, app.exception
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules

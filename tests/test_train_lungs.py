@@ -12,7 +12,7 @@ from model_zoo.engine import Engine
 from model_zoo.lungs.rows import read_rows
 from model_zoo.lungs.segmenter import LungSegmenter
 from model_zoo.registry import ExportError
-from train.audit import audit
+from train.audit import audit_gradcam
 from train.lungs import data
 from train.lungs.export import evaluate, export
 from train.lungs.fit import WIDE_AUGMENTATION, Settings, Stage, _trainer, fit
@@ -93,7 +93,7 @@ def test_image_and_mask_are_changed_together(few_phantoms):
 
 
 def test_an_audit_measures_every_ill_phantom(few_phantoms, tiny_export):
-    rows = audit(tiny_export, "phantom-test")
+    rows = audit_gradcam(tiny_export, "phantom-test")
     assert len(rows) == 3
     pd.testing.assert_frame_equal(looking.read_looking(tiny_export, "phantom-test"), rows, check_dtype=False)
     collection = phantom.PhantomCollection()

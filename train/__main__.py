@@ -15,6 +15,7 @@ from cases.collections.medmnist import SIZES
 from cases.radiograph import RadiographError
 from cases.settings import PROJECT_ROOT
 from model_zoo.card import CardError
+from model_zoo.methods import TITLES
 from model_zoo.predictions import PredictionsError
 from model_zoo.published import ProtocolError
 from model_zoo.registry import EXPORTS, Export, ExportError, networks, open_export, readers, scan
@@ -126,8 +127,21 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--precision", choices=("float32", "mixed_bfloat16"), default="float32", help="fit: as for a recipe"
     )
-    sub = add("audit", _audit, "measure where each export looks, and write docs/explanations.md", takes_model=False)
-    sub.add_argument("model", nargs="*", help="default: every export")
+    sub = add(
+        "audit",
+        _audit,
+        "measure what has no rows yet of where networks look and what their maps are worth, and write "
+        "docs/explanations.md",
+        takes_model=False,
+    )
+    sub.add_argument("model", nargs="*", help="default: every network")
+    sub.add_argument(
+        "--images", type=int, default=32, help="how many of a set the methods are compared on (default: 32)"
+    )
+    sub.add_argument(
+        "--methods", nargs="+", choices=TITLES, default=list(TITLES), help="those to compare (default: all)"
+    )
+    sub.add_argument("--again", action="store_true", help="measure anew what has rows")
     sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
     sub = add(
         "experiments",
@@ -283,13 +297,19 @@ def _lungs(options) -> None:
 
 
 def _audit(options) -> None:
+    from model_zoo import audit, looking
     from model_zoo.lungs.card import read_lung_card
-    from train.audit import AUDITED, audit, write_explanations
+    from train.audit import AUDITED, audit_gradcam, write_explanations
+    from train.audit_methods import audit_methods
 
     exports = readers(scan()[0])
     for model_id in () if options.write_only else options.model or exports:
+        export = open_export(model_id)
         for name in AUDITED:
-            audit(open_export(model_id), name)
+            if options.again or not looking.rows_path(export, name).exists():
+                audit_gradcam(export, name)
+            if export.is_network and (options.again or not audit.rows_path(export, name).exists()):
+                audit_methods(export, name, options.images, options.methods)
     print(write_explanations(exports.values(), read_lung_card()))
 
 
@@ -306,11 +326,11 @@ def _shortcuts(options) -> None:
     from train.audit import write_explanations
     from train.shortcuts import MEASURED, measure
 
-    exports = networks(scan()[0])
+    exports = scan()[0]
     if not options.write_only:
         for name in MEASURED:
-            measure([open_export(model_id) for model_id in options.model or exports], name)
-    print(write_explanations(exports.values(), read_lung_card()))
+            measure([open_export(model_id) for model_id in options.model or networks(exports)], name)
+    print(write_explanations(readers(exports).values(), read_lung_card()))
 
 
 def _compare(options) -> None:

@@ -1,4 +1,7 @@
-"""`python -m train audit`: where each export looks, on test images whose lungs are known, and docs/explanations.md."""
+"""`python -m train audit`: where each export looks, on test images whose lungs are known, and docs/explanations.md.
+
+What it measures of each method is in audit_methods.py.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +17,7 @@ from model_zoo.committee import open_engine
 from model_zoo.lungs.card import LungCard
 from model_zoo.registry import Export
 from train import shortcuts
+from train.audit_methods import methods_section
 from train.lungs.data import true_mask, with_masks
 from train.results import table
 
@@ -48,11 +52,11 @@ lungs less than one that is blind.
 On phantoms the opacity is known exactly. "Pointing game" is the share of images whose strongest spot lies in it, and
 "in opacity" the share of the evidence.
 
-{phantoms}
+{phantoms}{methods}
 {shortcuts}"""
 
 
-def audit(export: Export, name: str) -> pd.DataFrame:
+def audit_gradcam(export: Export, name: str) -> pd.DataFrame:
     """Store and return an export's rows of one set of AUDITED. Raises CollectionUnavailable without images or masks."""
     collection = open_collection(name.removesuffix("-test"))
     engine = open_engine(export)
@@ -76,6 +80,7 @@ def audit(export: Export, name: str) -> pd.DataFrame:
 def write_explanations(exports: Iterable[Export], lungs: LungCard, path: Path = PAGE) -> str:
     """Write docs/explanations.md from stored rows and return its text. Raises ExportError for missing rows."""
     exports = list(exports)
+    networks = [export for export in exports if export.is_network]
     page = _PAGE.format(
         parameters=lungs.parameters,
         side=lungs.side,
@@ -87,7 +92,8 @@ def write_explanations(exports: Iterable[Export], lungs: LungCard, path: Path = 
             "phantom-test",
             {"in_lungs": "in the lungs", "in_opacity": "in opacity", "pointing": "pointing game"},
         ),
-        shortcuts=shortcuts.section(exports),
+        methods=methods_section(networks),
+        shortcuts=shortcuts.section(networks),
     )
     path.write_text(page, encoding="utf-8")
     return page

@@ -19,7 +19,7 @@ from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from cases.collections.folder import FolderCollection, is_folder_id, remember, remembered
 from cases.radiograph import Radiograph
-from model_zoo import batch, comparison, evaluation, neighbours
+from model_zoo import audit, batch, comparison, evaluation, neighbours
 from model_zoo import shortcuts as shortcut_rows
 from model_zoo.lungs.card import EXPORT as LUNG_EXPORT
 from model_zoo.lungs.regions import LungFields
@@ -235,6 +235,17 @@ def _predictions(path: Path, modified: int) -> pd.DataFrame:
     return read_predictions(path)
 
 
+def audited(export: Export, name: str) -> pd.DataFrame | None:
+    """audit.read_audit of one set; None before it was measured. Raises ExportError for rows that cannot be used."""
+    path = audit.rows_path(export, name)
+    return _audited(export, name, _modified(path)) if path.exists() else None
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Export: lambda export: str(export.folder)})
+def _audited(export: Export, name: str, modified: int) -> pd.DataFrame:
+    return audit.read_audit(export, name)
+
+
 def unknown_images(export: Export, name: str, collection_id: str) -> PredictionsError | None:
     """predictions.unknown_images() of a stored set. Raises CollectionUnavailable and PredictionsError."""
     path = export.predictions_path(name)
@@ -304,6 +315,16 @@ def start_scoring(root: Path, export: Export) -> jobs.Job:
 def _rows_digest(rows: pd.DataFrame) -> bytes:
     """Of every row. Streamlit's own looks at a sample of large tables."""
     return hashlib.sha256(pd.util.hash_pandas_object(rows).to_numpy().tobytes()).digest()
+
+
+@st.cache_data(max_entries=512, show_spinner=False, hash_funcs={pd.DataFrame: _rows_digest})
+def audit_estimates(rows: pd.DataFrame, measure: str) -> dict[str, evaluation.Estimate]:
+    return audit.estimates(rows, measure)
+
+
+@st.cache_data(max_entries=512, show_spinner=False, hash_funcs={pd.DataFrame: _rows_digest})
+def beyond_centre(rows: pd.DataFrame, measure: str) -> dict[str, evaluation.Estimate]:
+    return audit.beyond_centre(rows, measure)
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={pd.DataFrame: _rows_digest})

@@ -6,11 +6,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from views.shared.figures.style import INK, QUIET_COLOUR, in_ink
+from views.shared.figures.style import COLOURS, INK, QUIET_COLOUR, in_ink
 
-# Okabe and Ito's colours, told apart with any kind of colour vision, without the black and the yellow that one of the
-# grounds swallows; each comes drawn through, then dashed, then dotted.
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a979e")
+# How the colours come: drawn through, then dashed, then dotted.
 _DASHES = ((1, 0), (6, 3), (2, 2))
 _DOTS = (2, 3)
 # Points of a drawn curve: more cannot be seen.
@@ -50,8 +48,8 @@ def roc_curves(
         symbolType="stroke",
         symbolStrokeWidth=3,
     )
-    range_ = [_COLOURS[i % len(_COLOURS)] for i in range(len(names))]
-    dashes = [_DASHES[i // len(_COLOURS) % len(_DASHES)] for i in range(len(names))]
+    range_ = [COLOURS[i % len(COLOURS)] for i in range(len(names))]
+    dashes = [_DASHES[i // len(COLOURS) % len(_DASHES)] for i in range(len(names))]
     for i, name in enumerate(names):
         if name in baselines:
             range_[i], dashes[i] = INK[ground], _DOTS

@@ -1,0 +1,224 @@
+"""What is measured of explanations, on maps whose figures are known, and the audit of a tiny model on phantoms."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cases.collections import phantom
+from cases.collections.base import Entry
+from model_zoo import audit, deletion, looking
+from model_zoo.engine import Engine
+from model_zoo.intervals import clustered_mean
+from model_zoo.likeness import exposed, likeness, likeness_when_moved, moved
+from model_zoo.methods import TITLES
+from model_zoo.registry import ExportError
+from train import __main__ as command
+from train.audit import audit_gradcam
+from train.audit_methods import audit_methods, redraw, sample
+
+SIDE = 2 * deletion.CELLS
+NAME = "phantom-test"
+
+
+@pytest.fixture
+def few_phantoms(monkeypatch):
+    monkeypatch.setattr(phantom, "SIZES", {"train": 2, "val": 2, "test": 8})
+
+
+@pytest.fixture
+def tiny(tiny_export, tmp_path):
+    """The tiny export in a folder of its own, which an audit may write to."""
+    folder = shutil.copytree(tiny_export.folder, tmp_path / "tiny")
+    return dataclasses.replace(tiny_export, folder=folder)
+
+
+@pytest.fixture
+def bright_top() -> tuple[np.ndarray, np.ndarray]:
+    """A film whose upper sixth is white, one step of the curves, and that part as a mask."""
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[: SIDE // deletion.STEPS] = True
+    return np.repeat(255.0 * mask[..., np.newaxis], 3, axis=-1), mask
+
+
+def share_of_white(mask: np.ndarray):
+    """A model that answers with the share of a part that is white."""
+    return lambda images: (np.asarray(images)[:, mask, 0] > 254).mean(axis=1)
+
+
+def test_a_map_of_what_the_model_needs_has_the_best_curves(bright_top):
+    film, mask = bright_top
+    (deleted, inserted), (worst_deleted, worst_inserted) = deletion.areas(
+        share_of_white(mask), film, [mask.astype(float), (~mask).astype(float)], seed=0
+    )
+    # The answer is gone, or back, after the first of six steps; or after the last.
+    assert (deleted, inserted) == pytest.approx((1 / 12, 11 / 12))
+    assert (worst_deleted, worst_inserted) == pytest.approx((11 / 12, 1 / 12))
+
+
+def test_a_coarse_map_is_asked_like_a_fine_one(bright_top):
+    film, mask = bright_top
+    rows = np.linspace(1, 0, 6)[:, np.newaxis].repeat(6, axis=1)
+    assert deletion.areas(share_of_white(mask), film, [rows], seed=0)[0][0] == pytest.approx(1 / 12)
+
+
+def test_an_empty_map_has_no_curves_and_does_not_disturb_the_others(bright_top):
+    film, mask = bright_top
+    empty, full = deletion.areas(share_of_white(mask), film, [np.zeros((3, 3)), mask.astype(float)], seed=0)
+    assert np.isnan(empty).all()
+    assert full == pytest.approx((1 / 12, 11 / 12))
+
+
+def test_equal_cells_come_in_an_order_that_the_seed_draws(bright_top):
+    film, mask = bright_top
+
+    def area(seed: int) -> float:
+        return deletion.areas(share_of_white(mask), film, [np.ones((2, 2))], seed)[0][0]
+
+    assert area(0) == area(0)
+    assert len({area(seed) for seed in range(5)}) > 1
+    assert np.mean([area(seed) for seed in range(20)]) == pytest.approx(0.5, abs=0.05)
+
+
+def test_likeness_is_of_ranks():
+    heatmap = np.random.default_rng(0).random((9, 7))
+    assert likeness(heatmap, heatmap) == pytest.approx(1)
+    assert likeness(heatmap, np.exp(5 * heatmap)) == pytest.approx(1)
+    assert likeness(heatmap, -heatmap) == pytest.approx(-1)
+    assert abs(likeness(heatmap, np.random.default_rng(1).random((9, 7)))) < 0.5
+    assert np.isnan(likeness(heatmap, np.zeros((9, 7))))
+    with pytest.raises(ValueError, match=r"Received: \(9, 7\) and \(7, 9\)"):
+        likeness(heatmap, heatmap.T)
+
+
+@pytest.mark.parametrize(("down", "right"), [(2, 3), (-2, 3), (2, -1), (-1, -1)])
+def test_a_map_that_moves_with_the_film_is_stable_and_a_fixed_one_is_less_so(down, right):
+    heatmap = np.random.default_rng(0).random((16, 20))
+    assert likeness_when_moved(heatmap, moved(heatmap, down, right), down, right) == pytest.approx(1)
+    assert likeness_when_moved(heatmap, heatmap, down, right) < 0.5
+    assert moved(heatmap, down, right)[8, 10] == heatmap[8 - down, 10 - right]
+
+
+def test_exposure_keeps_black_and_white():
+    film = np.linspace(0, 255, 48, dtype=np.float32).reshape(4, 4, 3)
+    np.testing.assert_allclose(exposed(film, 1), film, rtol=1e-6)
+    darker = exposed(film, 2)
+    assert (darker[0, 0, 0], darker[-1, -1, -1]) == (0, 255)
+    assert (darker[film > 0] <= film[film > 0]).all()
+
+
+def test_redrawn_weights_are_the_same_numbers_in_other_places(tiny_export, noise_images):
+    engine = Engine(tiny_export)
+    before = engine.logits(noise_images)
+    body = engine.network.get_layer("last_conv").get_weights()
+    weights = [weight.copy() for layer in engine.head.layers for weight in layer.get_weights()]
+    redraw(engine.head.layers, seed=1)
+    after = [weight for layer in engine.head.layers for weight in layer.get_weights()]
+    for old, new in zip(weights, after, strict=True):
+        np.testing.assert_array_equal(np.sort(old, axis=None), np.sort(new, axis=None))
+    np.testing.assert_array_equal(body[0], engine.network.get_layer("last_conv").get_weights()[0])
+    assert not np.allclose(before, engine.logits(noise_images))
+
+
+def test_the_sample_has_one_film_of_a_patient_and_a_smaller_one_begins_it():
+    entries = [Entry(f"{n}", n % 4 > 0, None, f"p{n // 3}", "test") for n in range(60)]
+    drawn = sample(entries, 100)
+    assert {entry.patient_id for entry in drawn} == {entry.patient_id for entry in entries}
+    assert len(drawn) == 20
+    assert all(entry.label == 1 for entry in drawn)
+    assert sample(entries, 5) == drawn[:5]
+    assert drawn != sorted(drawn, key=lambda entry: int(entry.id))
+
+
+def test_an_audit_measures_every_method_on_the_same_films(tiny, few_phantoms):
+    rows = audit_methods(tiny, NAME, 3, tuple(TITLES))
+    pd.testing.assert_frame_equal(audit.read_audit(tiny, NAME), rows, check_dtype=False)
+    assert rows.groupby("image_id")["method"].agg(list).map(tuple).unique().tolist() == [
+        (*TITLES, audit.CENTRE, audit.RANDOM)
+    ]
+    assert rows["image_id"].nunique() == rows["patient_id"].nunique() == 3
+    by_method = {method: part.set_index("image_id") for method, part in rows.groupby("method")}
+    # The rows of all films, which are measured apart, say the same of these.
+    all_films = audit_gradcam(tiny, NAME).set_index("image_id").loc[by_method["gradcam"].index]
+    columns = list(looking.MEASURES)
+    pd.testing.assert_frame_equal(by_method["gradcam"][columns], all_films[columns], atol=1e-4)
+    assert (by_method["centre"][["head_redrawn", "all_redrawn", "exposed"]] == 1).all(axis=None)
+    assert by_method["centre"]["shifted"].between(0.8, 1, inclusive="left").all()
+    checks = ["head_redrawn", "all_redrawn", "shifted", "exposed"]
+    for slow in ("occlusion", "random"):
+        assert by_method[slow][checks].isna().all(axis=None)
+    assert by_method["smoothgrad"]["all_redrawn"].abs().max() < 0.9
+    assert by_method["random"][["deletion", "insertion"]].notna().all(axis=None)
+
+
+def test_an_audit_repeats(tiny, few_phantoms):
+    quick = ("gradcam", "smoothgrad")
+    first = audit_methods(tiny, NAME, 2, quick)
+    pd.testing.assert_frame_equal(first, audit_methods(tiny, NAME, 2, quick))
+    assert set(first["method"]) == {*quick, *audit.BLIND}
+
+
+def test_the_command_measures_only_what_has_no_rows(tiny, monkeypatch):
+    asked = []
+
+    def measured(export, name, *how):
+        asked.append((name, *how))
+
+    monkeypatch.setattr(command, "scan", lambda: ({"tiny": tiny}, {}))
+    monkeypatch.setattr(command, "open_export", lambda model_id: tiny)
+    monkeypatch.setattr("train.audit.audit_gradcam", measured)
+    monkeypatch.setattr("train.audit_methods.audit_methods", measured)
+    monkeypatch.setattr("train.audit.write_explanations", lambda *_: "")
+    for path in (looking.rows_path(tiny, NAME), audit.rows_path(tiny, "chest_xray-test")):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert command.main(["audit", "--images", "5", "--methods", "gradcam"]) == 0
+    assert asked == [("chest_xray-test",), (NAME, 5, ["gradcam"])]
+    asked.clear()
+    command.main(["audit", "tiny", "--again", "--methods", "layercam"])
+    assert [call[0] for call in asked] == ["chest_xray-test", "chest_xray-test", NAME, NAME]
+    asked.clear()
+    command.main(["audit", "--write-only"])
+    assert asked == []
+
+
+def rows_of(pointing: dict[str, list[float]]) -> pd.DataFrame:
+    """Rows of one measure; the others hold the same number everywhere."""
+    return pd.DataFrame(
+        {
+            "image_id": f"test/{n}",
+            "patient_id": f"p{n}",
+            "method": method,
+            **dict.fromkeys(audit.MEASURES, 0.5),
+            "pointing": value,
+            "deletion": value,
+        }
+        for method, values in pointing.items()
+        for n, value in enumerate(values)
+    )
+
+
+def test_a_method_is_compared_with_the_centre_prior_film_by_film():
+    hits = {"gradcam": [1, 1, 1, 0] * 5, "layercam": [np.nan] * 20, "centre": [0, 0, 1, 0] * 5, "random": [0.3] * 20}
+    rows = rows_of(hits)
+    estimates = audit.estimates(rows, "pointing")
+    assert list(estimates) == ["gradcam", "centre", "random"]
+    assert estimates["gradcam"] == clustered_mean(rows["pointing"][:20], rows["patient_id"][:20])
+    (method, better), *others = audit.beyond_centre(rows, "pointing").items()
+    assert (method, others) == ("gradcam", [])
+    assert better.value == pytest.approx(0.5)
+    assert better.low > 0
+    # Low is better there.
+    assert audit.beyond_centre(rows, "deletion")["gradcam"].high < 0
+
+
+def test_rows_that_cannot_be_used_are_named(tiny):
+    with pytest.raises(ExportError, match="python -m train audit tiny"):
+        audit.read_audit(tiny, NAME)
+    path = audit.rows_path(tiny, NAME)
+    path.parent.mkdir()
+    rows_of({"gradcam": [1.0]}).drop(columns="insertion").to_csv(path, index=False)
+    with pytest.raises(ExportError, match="none named insertion"):
+        audit.read_audit(tiny, NAME)

@@ -1,0 +1,198 @@
+"""What the audit measures of each method's maps (model_zoo/audit.py), and its tables in docs/explanations.md."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from cases.collections import open_collection
+from cases.collections.base import Collection, Entry
+from model_zoo import audit, deletion, looking
+from model_zoo.audit import BLIND, CENTRE, MEASURES, RANDOM
+from model_zoo.engine import Engine
+from model_zoo.explainers import EXPLAINERS, in_batches
+from model_zoo.likeness import GAMMAS, SHIFT, exposed, likeness, likeness_when_moved, moved
+from model_zoo.methods import TITLES
+from model_zoo.overlay import enlarged
+from model_zoo.registry import Export
+from train.lungs.data import true_mask, with_masks
+from train.results import table
+
+if TYPE_CHECKING:
+    import keras
+
+# Methods that ask the model more often for one map are not asked about redrawn weights and changed films.
+QUICK_PASSES = 16
+SEED = 0
+
+_SECTION = """
+## The methods compared
+
+All methods that the app offers, and two maps that look at no film: the centred Gaussian, and a number drawn at random
+for each of {cells} cells. Per model they were measured on the same films with pneumonia, one per patient, drawn by a
+fixed seed; a large network may have fewer films and lack the slowest methods, because a map takes it seconds. Methods
+of more than {quick} passes are not asked about redrawn weights and changed films. Empty maps have no figure.
+
+{measures}
+
+Deletion and insertion go in {steps} steps. Weights are redrawn by shuffling each array, anew for each film.
+
+{sets}"""
+_SETS = {"chest_xray-test": "On real films", "phantom-test": "On phantoms"}
+
+Method = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Film:
+    """An image of the sample. input: the model's, float32 (side, side, channels). number: its place, which seeds what
+    is drawn for it. lungs, opacity: bool masks; opacity is None where it is not known."""
+
+    entry: Entry
+    number: int
+    input: np.ndarray
+    lungs: np.ndarray
+    opacity: np.ndarray | None
+
+
+def audit_methods(export: Export, name: str, images: int, methods: Sequence[str]) -> pd.DataFrame:
+    """Store and return the audit's rows of one set, such as "phantom-test".
+
+    images: how many to measure, or as many as there are patients. methods: keys of EXPLAINERS. Raises
+    CollectionUnavailable without images or masks.
+    """
+    engine = Engine(export)
+    maps = {method: _asker(engine, method) for method in methods}
+    maps[CENTRE] = lambda image: looking.centre(*image.shape[:2])
+    quick = {
+        name: ask for name, ask in maps.items() if name == CENTRE or EXPLAINERS[name].passes(engine) <= QUICK_PASSES
+    }
+    films = _films(open_collection(name.removesuffix("-test")), engine, images)
+    bar = tqdm(films, desc=f"{export.id} on {name}", unit="image", mininterval=1)
+    rows = [row for film in bar for row in _location_and_curves(engine, film, maps)]
+    checks = pd.DataFrame(_checks(engine, films, quick))
+    found = pd.DataFrame(rows).merge(checks, how="left", on=["image_id", "method"])
+    found = found[list(audit.COLUMNS)].round(5)
+    path = audit.rows_path(export, name)
+    path.parent.mkdir(exist_ok=True)
+    found.to_csv(path, index=False)
+    return found
+
+
+def sample(entries: Iterable[Entry], images: int) -> list[Entry]:
+    """Pneumonias of as many patients, one image each, drawn by seed; a smaller sample is the beginning of a larger."""
+    ill = [entry for entry in entries if entry.label == 1]
+    by_patient: dict[str, Entry] = {}
+    for place in np.random.default_rng(SEED).permutation(len(ill)):
+        by_patient.setdefault(ill[place].patient_id or ill[place].id, ill[place])
+    return list(by_patient.values())[:images]
+
+
+def _films(collection: Collection, engine: Engine, images: int) -> list[Film]:
+    films = []
+    for number, entry in enumerate(sample(with_masks(collection, collection.entries("test")), images)):
+        radiograph = collection.load(entry.id)
+        opacity = radiograph.opacity if collection.synthetic else None
+        image = engine.input(radiograph.pixels).astype(np.float32)
+        films.append(Film(entry, number, image, true_mask(collection, entry), opacity))
+    return films
+
+
+def _asker(engine: Engine, method: str) -> Method:
+    return lambda image: EXPLAINERS[method](engine, image, "pneumonia")
+
+
+def _location_and_curves(engine: Engine, film: Film, maps: dict[str, Method]) -> list[dict]:
+    heatmaps = {method: ask(film.input) for method, ask in maps.items()}
+    heatmaps[RANDOM] = np.random.default_rng((SEED, film.number)).random((deletion.CELLS, deletion.CELLS))
+    areas = deletion.areas(
+        lambda stack: in_batches(engine.scores, stack), film.input, list(heatmaps.values()), film.number
+    )
+    return [
+        {
+            "image_id": film.entry.id,
+            "patient_id": film.entry.patient_id or film.entry.id,
+            "method": method,
+            **looking.measure(heatmap, film.lungs, film.opacity),
+            "deletion": deleted,
+            "insertion": inserted,
+        }
+        for (method, heatmap), (deleted, inserted) in zip(heatmaps.items(), areas, strict=True)
+    ]
+
+
+def _checks(engine: Engine, films: list[Film], maps: dict[str, Method]) -> list[dict]:
+    """Likeness of each map and the one under a change that it should, or should not, notice. The engine's weights are
+    not the model's any more afterwards."""
+
+    def painted(image: np.ndarray) -> dict[str, np.ndarray]:
+        return {method: enlarged(ask(image), image.shape[:2]) for method, ask in maps.items()}
+
+    befores = [painted(film.input) for film in films]
+    rows = [{method: {"image_id": film.entry.id, "method": method} for method in maps} for film in films]
+    for film, before, row in zip(films, befores, rows, strict=True):
+        rng = np.random.default_rng((SEED, film.number))
+        down, right = rng.choice([-1, 1], 2) * max(1, round(SHIFT * len(film.input)))
+        after, other = painted(moved(film.input, down, right)), painted(exposed(film.input, rng.choice(GAMMAS)))
+        for method in maps:
+            row[method]["shifted"] = likeness_when_moved(before[method], after[method], down, right)
+            row[method]["exposed"] = likeness(before[method], other[method])
+    for column, layers in (("head_redrawn", engine.head.layers), ("all_redrawn", engine.network.layers)):
+        for film, before, row in zip(films, befores, rows, strict=True):
+            redraw(layers, film.number)
+            after = painted(film.input)
+            for method in maps:
+                row[method][column] = likeness(before[method], after[method])
+    return [found for row in rows for found in row.values()]
+
+
+def redraw(layers: "Iterable[keras.Layer]", seed: int) -> None:
+    """Shuffle the numbers of each weight array among themselves, in place.
+
+    Adebayo et al. draw from the initialiser; in a network whose batch normalisation is folded away, activations could
+    then vanish or explode with depth. Shuffled weights keep each layer's scale, and nothing of what it learnt.
+    """
+    rng = np.random.default_rng((SEED, seed))
+    for layer in layers:
+        layer.set_weights([rng.permutation(weights.ravel()).reshape(weights.shape) for weights in layer.get_weights()])
+
+
+def methods_section(exports: Iterable[Export]) -> str:
+    """Markdown for docs/explanations.md, from stored rows; models without are named."""
+    exports = list(exports)
+    lines = (f"- **{measure.title}.** {measure.explanation}" for measure in MEASURES.values())
+    measures = "\n".join(fill(line, 120, subsequent_indent="  ") for line in lines)
+    sets = "\n".join(f"### {title}\n\n{_set_tables(exports, name)}" for name, title in _SETS.items())
+    return _SECTION.format(
+        cells=deletion.CELLS**2, quick=QUICK_PASSES, measures=measures, steps=deletion.STEPS, sets=sets
+    )
+
+
+def _set_tables(exports: list[Export], name: str) -> str:
+    """What is measured on the films, and what against changed networks and films, one row per model and method."""
+    found = {export.id: audit.read_audit(export, name) for export in exports if audit.rows_path(export, name).exists()}
+    texts = []
+    for rivalled in (True, False) if found else ():
+        measures = [key for key, measure in MEASURES.items() if measure.rivalled is rivalled]
+        texts.append(_measures_table(found, measures))
+    if without := [f"`{export.id}`" for export in exports if export.id not in found]:
+        texts.append(f"Not measured yet: {', '.join(without)}.\n")
+    return "\n".join(texts)
+
+
+def _measures_table(found: dict[str, pd.DataFrame], measures: list[str]) -> str:
+    """Rows and columns without any figure are left out."""
+    lines, names = [], {**TITLES, **BLIND}
+    estimates = {model_id: {key: audit.estimates(rows, key) for key in measures} for model_id, rows in found.items()}
+    shown = [key for key in measures if any(by_measure[key] for by_measure in estimates.values())]
+    for model_id, by_measure in estimates.items():
+        images = str(found[model_id]["image_id"].nunique())
+        for method, title in names.items():
+            figures = [str(by_measure[key].get(method, "")) for key in shown]
+            if any(figures):
+                lines.append([f"`{model_id}`", title, images, *figures])
+    return table(["model", "method", "films", *(MEASURES[key].title.lower() for key in shown)], lines)
