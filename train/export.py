@@ -1,6 +1,6 @@
 """From a finished run to an export folder: compact weights, calibration, operating point, heatmap scale, card.
 
-Everything is chosen on the recipe's validation images; only `evaluate` reads a test split. A card has room for a
+Everything is chosen on the recipe's validation images; `evaluate` comes last and scores a test split. A card has room for a
 temperature alone, so that the calibration's offset is added to the bias of the network's last layer.
 """
 
@@ -93,7 +93,8 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
     """Score the test split of a collection with an export; store the rows and their summaries, which are returned by
     the set's name. A recipe with a random_test_share has that share of its own collection scored too ("random25").
 
-    This is the only code that reads a test split. Reading the one of the model's own collection is noted on the card.
+    Reading the test split of the model's own collection is noted on the card. Nothing is chosen by it; `audit` and
+    `shortcuts` read it too, to measure exports that are finished.
     """
     collection = open_collection(collection_id)
     card = export.card
