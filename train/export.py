@@ -1,7 +1,7 @@
 """From a finished run to an export folder: compact weights, calibration, operating point, heatmap scale, card.
 
-Everything is chosen on the recipe's validation images; `evaluate` comes last and scores a test split. A card has room for a
-temperature alone, so that the calibration's offset is added to the bias of the network's last layer.
+Everything is chosen on the recipe's validation images; `evaluate` comes last and scores a test split. A card has room
+for a temperature alone, so that the calibration's offset is added to the bias of the network's last layer.
 """
 
 import dataclasses
