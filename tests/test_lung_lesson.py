@@ -122,6 +122,7 @@ def test_statistics_that_stay_fixed_change_nothing_but_the_number_of_layers():
     fixed = champion.build(**settings)
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in fixed.layers)
     assert any(isinstance(layer, keras.layers.BatchNormalization) for layer in learnt.layers)
+    assert not isinstance(fixed.input, list), "what is put before a network is called with its input"
     image = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 1))
     for name in (champion.HEATMAP_LAYER, "logit"):
         outputs = [keras.Model(n.input, n.get_layer(name).output).predict(image, verbose=0) for n in (learnt, fixed)]

@@ -58,7 +58,7 @@ def build(
     x = layers.Activation("linear", name=HEATMAP_LAYER)(x)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(0.3)(x)
-    return keras.Model(backbone.input, layers.Dense(1, name="logit")(x))
+    return keras.Model(backbone.inputs[0], layers.Dense(1, name="logit")(x))
 
 
 def recipe(quick: bool = False) -> Recipe:
