@@ -46,7 +46,7 @@ CRITERIA = {
     "lungs alone AUROC": "AUROC on validation films of which only the lungs are left",
     "agreement": "minus the mean change of the calibrated probability under stress",
 }
-UNSEEN = {"unseen AUROC": "AUROC", "unseen accuracy": "accuracy", "unseen ECE": "ECE"}
+UNSEEN = ("unseen AUROC", "unseen accuracy", "unseen ECE")
 PARTS = ("training images", "validation images", "unseen images")
 ROW = ("experiment", "repeat", "epoch", *CRITERIA, *UNSEEN, *PARTS, "seconds")
 
@@ -61,13 +61,15 @@ without a test image.
 The test split differs from the films we train on, and a validation split does not: networks that it cannot tell apart
 differ on the test split by several points. So each experiment trains without one series of films and one kind of
 pneumonia, and is judged on those. It trains on {images[0]:,} films, normals of the series "IM-" and bacterial
-pneumonias; {images[1]:,} more, of other patients, are its validation images; {images[2]:,} normals of the
-series "NORMAL2-IM-" and viral pneumonias are the films it has not seen the like of. All are from the train and val
-folders of the collection.
+pneumonias; {images[1]:,} more, of other patients, are its validation images; {images[2]:,} normals of the series
+"NORMAL2-IM-" and viral pneumonias are the films it has not seen the like of. All are from the train and val folders of
+the collection.
 
-Stress is the validation films changed in {stresses} ways, the same way each time: {kinds}
-(`train/stress.py`). The operating point of the accuracy and the calibration of the ECE come from the plain validation
-films. Every experiment starts from ImageNet's MobileNetV2 and takes its last epoch, so that no checkpoint is chosen;
+Stress is the validation films changed in {stresses} ways, the same way each time (`train/stress.py`):
+{kinds}.
+The operating point of the accuracy and the calibration of the ECE come from the plain validation films.
+
+Every experiment starts from ImageNet's MobileNetV2 and takes its last epoch, so that no checkpoint is chosen;
 weights are averaged over steps. Where it was run more than once, on the same split with other draws, the lowest and the
 highest figure follow the mean.
 
@@ -84,8 +86,8 @@ Rank correlation (Spearman) of each figure with what the unseen films say, over 
 {criteria}
 ## What became of it
 
-The settings that were kept, trained on all training films at 160 pixels, and its repeats on the same split with other
-draws. Here, last and once per network, is the official test split.
+The settings that were kept, trained on all training films at {side} pixels, and its repeats on the same split with
+other draws. Here, last and once per network, is the official test split.
 
 {champions}
 """
@@ -187,6 +189,7 @@ def write_experiments(exports: dict[str, Export], path: Path = PAGE) -> str:
     page = _PAGE.format(
         images=[int(rows[part].iloc[-1]) for part in PARTS],
         stresses=len(STRESSES),
+        side=champion.recipe().side,
         kinds=", ".join(STRESSES),
         tried=_tried_table(finals),
         weights=len(rows),
