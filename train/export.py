@@ -30,6 +30,7 @@ from train import image_size
 from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
 from train.data import development_entries, load_images, random_split
+from train.lungs.data import MASKS_LICENCE
 from train.recipe import Recipe
 from train.samples import write_samples
 
@@ -200,10 +201,14 @@ def _draft(recipe: Recipe, run: Path, path: Path, parameters: int, parts: dict[s
 
 def data_of(recipe: Recipe, parts: dict[str, Sequence[Entry]]) -> Data:
     """What the card says of a recipe's data. parts: training, validation and test."""
+    collection = open_collection(recipe.collection)
+    licences = [collection.licence]
+    if recipe.needs_lungs and not collection.synthetic:
+        licences.append(MASKS_LICENCE)
     return Data(
         collection=recipe.collection,
         protocol=_protocol(recipe),
-        licence=open_collection(recipe.collection).licence,
+        licence="; ".join(licences),
         counts={name: counts_of(entries) for name, entries in parts.items()},
     )
 

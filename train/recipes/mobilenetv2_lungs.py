@@ -1,12 +1,12 @@
-"""champion: our most accurate classifier, which pools its features over the lungs alone.
+"""mobilenetv2-lungs: MobileNetV2 that pools its features over the lungs alone.
 
-    python -m train fit champion [--weights FILE] && python -m train export champion
-    python -m train evaluate champion
+    python -m train fit mobilenetv2-lungs [--weights FILE] && python -m train export mobilenetv2-lungs
+    python -m train evaluate mobilenetv2-lungs
 
 ImageNet's MobileNetV2 with its two last resolutions joined, so that the heatmap has 10 by 10 cells, and a gate that
 learns from true lung masks which cells are lung. What lies outside the lungs reaches the answer only through the
 receptive fields of cells inside. How the settings were chosen, without a test image: docs/experiments.md.
-Expected here: see model_zoo/exports/champion/card.json, which holds the measured figures.
+Expected here: see model_zoo/exports/mobilenetv2-lungs/card.json, which holds the measured figures.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from model_zoo.folding import folded
 from train.networks import backbone_on_gray
 from train.recipe import HARD_AUGMENTATION, KERMANY_LIMITS, Recipe, Stage
 
-ID, HEATMAP_LAYER, GATE = "champion", "lung_features", "lung_gate"
+ID, HEATMAP_LAYER, GATE = "mobilenetv2-lungs", "lung_features", "lung_gate"
 
 
 def build(
@@ -64,8 +64,8 @@ def build(
 def recipe(quick: bool = False) -> Recipe:
     full = Recipe(
         id=ID,
-        title="Champion",
-        summary="Our most accurate network. It learnt from lung masks to weigh only what lies in the lungs.",
+        title="MobileNetV2 with a lung gate",
+        summary="Learnt from lung masks to weigh only what lies in the lungs, so that its heatmap lies there too.",
         architecture="MobileNetV2, its two last resolutions joined, gated by lung, averaged over the lungs, one logit",
         build=partial(build, side=160, maps=128),
         side=160,
