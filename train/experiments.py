@@ -224,6 +224,8 @@ def _spread(values: pd.Series) -> str:
 def _kept(experiment: Experiment) -> str:
     """An experiment is kept when everything that sets it apart from the first one is in mobilenetv2-lungs."""
     first, *_ = EXPERIMENTS.values()
+    if experiment is first:
+        return "the start"
     final = {**mobilenetv2_lungs.recipe().hyperparameters(), "joined": True, "gated": True}
     apart = [name for name, value in experiment.settings.items() if value != first.settings[name]]
     return "yes" if all(experiment.settings[name] == final[name] for name in apart) else "no"
