@@ -43,6 +43,15 @@ def test_all_networks_are_shown_apart_and_baselines_are_none_of_them(app_with_ro
     assert list(app.dataframe[0].value)[1:] == ["nothing", "side marker", "borders", "all but the lungs", "the lungs"]
 
 
+def test_a_network_that_was_not_measured_is_named_beside_the_others(app_with_rows, monkeypatch, tmp_path):
+    new = dataclasses.replace(app_with_rows, folder=tmp_path, card=dataclasses.replace(app_with_rows.card, title="New"))
+    monkeypatch.setattr(cache, "exports", lambda: ({"tiny": app_with_rows, "new": new}, {}))
+    app = open_page(PAGE, model="tiny", show="models")
+    assert not app.exception
+    assert list(app.dataframe[0].value["model"]) == ["Tiny"]
+    assert any(caption.value == "Not measured on these images: New." for caption in app.caption)
+
+
 def test_a_model_without_rows_is_told_how_to_get_them(tiny):  # noqa: F811
     app = open_page(PAGE)
     assert not app.exception

@@ -7,7 +7,7 @@ import streamlit as st
 from cases.phantom import Phantom
 from model_zoo.blanking import BORDER, blanked, parts
 from model_zoo.registry import Export, ExportError
-from model_zoo.shortcuts import CHANGES, NOTHING, Response
+from model_zoo.shortcuts import CHANGES, NOTHING, Response, sets
 from views.shared import cache, film, lungs, words
 from views.shared.figures import shortcuts as figures
 from views.shared.frame import ground
@@ -79,15 +79,20 @@ def _or_none(estimate) -> str:
 
 
 def show_models(exports: dict[str, Export], name: str, blind: dict[str, Export]) -> None:
-    """All models that have this set. What cannot be read is named. blind: as in show_model()."""
-    named, found = titles(exports), {}
+    """All models that have this set. The others are named, and what cannot be read. blind: as in show_model()."""
+    named, found, without = titles(exports), {}, []
     for model_id, export in exports.items():
+        if name not in sets(export):
+            without.append(named[model_id])
+            continue
         try:
             found[model_id] = cache.shortcuts(export, name)
         except ExportError as error:
             st.warning(
                 f"{words.plain(named[model_id])} is left out. {words.export_problem(error)}", icon=":material/warning:"
             )
+    if without:
+        st.caption(f"Not measured on these images: {words.plain(', '.join(without))}.")
     if not found:
         return
     # The one that needs the lungs most comes first.

@@ -49,7 +49,7 @@ def all_models(table: pd.DataFrame, blanked: list[str], blind: float | None, gro
     """
     y = alt.Y("model:N", title=None, sort=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=150))
     lowest = table["auroc"].min()
-    legend = alt.Legend(title="Blanked", orient="bottom", columns=2, labelColor=INK[ground], titleColor=INK[ground])
+    legend = alt.Legend(title="Blanked", orient="bottom", columns=1, labelColor=INK[ground], titleColor=INK[ground])
     base = alt.Chart(table).encode(y=y, tooltip=[alt.Tooltip("model"), *_TOOLTIP])
     marks = base.mark_point(size=90, filled=True, opacity=0.95).encode(
         x=_axis("auroc", lowest),
