@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cases.collections import open_collection
+from cases.collections import open_collection, phantom
 from cases.collections.base import Collection
 from model_zoo.card import Card, Committee, Data, Heatmap, Threshold, Training, Weights, write_card
 from model_zoo.predictions import COLUMNS, write_predictions
@@ -173,3 +173,11 @@ def phantoms() -> Collection:
 def noise_images() -> np.ndarray:
     """Eight uint8 images (32, 32, 1)."""
     return np.random.default_rng(1).integers(0, 256, (8, 32, 32, 1), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def few_phantoms():
+    """The phantom collection, small enough to train on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phantom, "SIZES", {"train": 24, "val": 8, "test": 6})
+        yield

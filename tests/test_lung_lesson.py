@@ -6,19 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from cases.collections import open_collection, phantom
+from cases.collections import open_collection
 from train import lung_lesson
 from train.data import Batches, ImageSet, development_sets, unseen_series
 from train.fit import checkpointed_networks, fit
 from train.recipe import Augmentation, RecipeError, load_recipe
 from train.recipes import mobilenetv2_lungs
-
-
-@pytest.fixture(scope="module")
-def few_phantoms():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phantom, "SIZES", {"train": 24, "val": 8, "test": 6})
-        yield
 
 
 @pytest.fixture(scope="module")

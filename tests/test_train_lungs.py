@@ -29,13 +29,6 @@ TINY = Settings(
 
 
 @pytest.fixture(scope="module")
-def few_phantoms():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phantom, "SIZES", {"train": 24, "val": 8, "test": 6})
-        yield
-
-
-@pytest.fixture(scope="module")
 def run(few_phantoms, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lungs")
     fit(TINY, folder)

@@ -65,7 +65,7 @@ def audit_gradcam(export: Export, name: str) -> pd.DataFrame:
     for entry in tqdm(entries, desc=f"{export.id} on {name}", unit="image", mininterval=1):
         radiograph = collection.load(entry.id)
         heatmap = engine.explain(engine.input(radiograph.pixels)[np.newaxis])[0].evidence("pneumonia")
-        lungs = true_mask(collection, entry)
+        lungs = true_mask(radiograph, entry)
         opacity = radiograph.opacity if collection.synthetic else None
         blind = looking.measure(looking.centre(*lungs.shape), lungs, opacity)
         found = {**looking.measure(heatmap, lungs, opacity), **{f"centre_{key}": v for key, v in blind.items()}}

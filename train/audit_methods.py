@@ -98,7 +98,7 @@ def _films(collection: Collection, engine: Engine, images: int) -> list[Film]:
         radiograph = collection.load(entry.id)
         opacity = radiograph.opacity if collection.synthetic else None
         image = engine.input(radiograph.pixels).astype(np.float32)
-        films.append(Film(entry, number, image, true_mask(collection, entry), opacity))
+        films.append(Film(entry, number, image, true_mask(radiograph, entry), opacity))
     return films
 
 

@@ -15,7 +15,7 @@ from cases.collections import open_collection
 from cases.preprocess import model_input
 from train.augment import augmenter, geometry_and_exposure
 from train.data import ImageSet
-from train.lungs.data import mask_path, true_mask
+from train.lungs import data as lung_data
 from train.recipe import Recipe
 
 # The cut around exchanged lungs is widened and softened over this share of the side.
@@ -28,9 +28,11 @@ def with_masks(recipe: Recipe, data: ImageSet) -> ImageSet:
     Raises CollectionUnavailable without the masks."""
     collection = open_collection(recipe.collection)
     masks = np.zeros((*data.images.shape[:3], 1), np.uint8)
+    known = set(lung_data.with_masks(collection, data.entries))
     for mask, entry in zip(masks, data.entries, strict=True):
-        if collection.synthetic or mask_path(entry.id).exists():
-            mask[:] = model_input(255 * true_mask(collection, entry).astype(np.uint8), recipe.side, 1)
+        if entry in known:
+            lungs = lung_data.true_mask(collection.load(entry.id), entry)
+            mask[:] = model_input(255 * lungs.astype(np.uint8), recipe.side, 1)
     return ImageSet(np.concatenate([data.images, masks], axis=-1), data.labels, data.entries)
 
 

@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 from cases.collections import open_collection
 from cases.collections.base import Collection, CollectionUnavailable, Entry
+from cases.phantom import Phantom
 from cases.preprocess import model_input
+from cases.radiograph import Radiograph
 from cases.settings import data_root
 from train.data import development_entries, patient_split
 from train.lungs.not_chests import not_a_chest
@@ -48,10 +50,10 @@ def mask_path(image_id: str) -> Path:
     return (masks_root() / image_id).with_suffix(".png")
 
 
-def true_mask(collection: Collection, entry: Entry) -> np.ndarray:
-    """bool (height, width): where an image's lungs are. Any size; the image's own for phantoms."""
-    if collection.synthetic:
-        return collection.load(entry.id).lung_fields > 0
+def true_mask(radiograph: Radiograph, entry: Entry) -> np.ndarray:
+    """bool (height, width): where the lungs of an entry's radiograph are. Any size; the image's own for phantoms."""
+    if isinstance(radiograph, Phantom):
+        return radiograph.lung_fields > 0
     mask = cv2.imread(str(mask_path(entry.id)), cv2.IMREAD_GRAYSCALE)
     if mask is None:
         raise CollectionUnavailable(f"Expected a readable mask. Received: {mask_path(entry.id)}.")
@@ -67,8 +69,9 @@ def masked_images(collection: Collection, entries: Iterable[Entry], side: int) -
     entries = with_masks(collection, entries)
     pairs = np.empty((len(entries), side, side, 2), np.uint8)
     for i, entry in enumerate(tqdm(entries, desc=f"reading {collection.id}", unit="image", mininterval=1)):
-        pairs[i, ..., :1] = model_input(collection.load(entry.id).pixels, side, 1)
-        pairs[i, ..., 1:] = model_input(255 * true_mask(collection, entry).astype(np.uint8), side, 1)
+        radiograph = collection.load(entry.id)
+        pairs[i, ..., :1] = model_input(radiograph.pixels, side, 1)
+        pairs[i, ..., 1:] = model_input(255 * true_mask(radiograph, entry).astype(np.uint8), side, 1)
     return MaskedImages(pairs, entries)
 
 

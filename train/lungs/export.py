@@ -103,10 +103,11 @@ def _measure(folder: Path, collection: Collection, entries: Iterable[Entry], nam
     segmenter = LungSegmenter(folder)
     rows = []
     for entry in entries:
-        pixels = collection.load(entry.id).pixels
+        radiograph = collection.load(entry.id)
+        pixels = radiograph.pixels
         probability = segmenter.probabilities(segmenter.input(pixels)[np.newaxis])[0]
         found = cv2.resize(probability, (FILM, FILM), interpolation=cv2.INTER_LINEAR) > 0.5
-        true = true_mask(collection, entry).astype(np.uint8)
+        true = true_mask(radiograph, entry).astype(np.uint8)
         true = cv2.resize(true, (FILM, FILM), interpolation=cv2.INTER_NEAREST) > 0
         passed = segmenter.find(pixels) is not None
         overlap, distance = dice(found, true), hausdorff95(found, true)
