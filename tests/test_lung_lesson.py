@@ -10,7 +10,7 @@ from cases.collections import open_collection
 from train import lung_lesson
 from train.data import Batches, ImageSet, development_sets, unseen_series
 from train.fit import checkpointed_networks, fit
-from train.recipe import Augmentation, RecipeError, load_recipe
+from train.recipe import Augmentation, RecipeError, Stage, load_recipe
 from train.recipes import mobilenetv2_lungs
 
 
@@ -150,6 +150,12 @@ def test_unseen_series_share_no_patient_with_the_rest():
     rest, unseen = unseen_series(entries)
     assert [entry.patient_id for entry in rest] == ["a", "c"]
     assert [entry.patient_id for entry in unseen] == ["b", "d"]
+
+
+@pytest.mark.parametrize("changes", [{"teacher": "cnn11"}, {"stages": (Stage("head", 1, 1e-3, trainable="head"),)}])
+def test_what_would_lose_the_masks_is_refused(recipe, changes):
+    with pytest.raises(RecipeError, match="mobilenetv2-lungs: expected lung masks"):
+        dataclasses.replace(recipe, **changes)
 
 
 def test_a_repeat_is_the_recipe_on_the_same_split_with_other_draws():

@@ -150,6 +150,13 @@ class Recipe:
     seed: int = 0
     repeat: int = 0
 
+    def __post_init__(self):
+        if self.needs_lungs and (self.teacher or any(stage.trainable == "head" for stage in self.stages)):
+            raise RecipeError(
+                f"{self.id}: expected lung masks in a recipe without a teacher and without a stage of the head alone, "
+                "neither of which passes them on. Received: one of these with lung_gate or exchanged_surroundings."
+            )
+
     @property
     def run_seed(self) -> int:
         """Seed of everything random but the split."""
