@@ -22,6 +22,8 @@ from model_zoo.intervals import Estimate, clustered_mean
 from model_zoo.overlay import enlarged
 from model_zoo.registry import Export, ExportError
 
+# Prediction sets whose lungs are known.
+AUDITED = ("chest_xray-test", "phantom-test")
 MEASURES = ("in_lungs", "in_opacity", "pointing")
 COLUMNS = ("image_id", "patient_id", *MEASURES, *(f"centre_{measure}" for measure in MEASURES))
 # Standard deviation of the centred Gaussian, as a share of the side.

@@ -180,6 +180,9 @@ def test_the_command_measures_only_what_has_no_rows(tiny, monkeypatch):
     command.main(["audit", "tiny", "--again", "--methods", "layercam"])
     assert [call[0] for call in asked] == ["chest_xray-test", "chest_xray-test", NAME, NAME]
     asked.clear()
+    command.main(["audit", "tiny", "--again", "--sets", NAME])
+    assert [call[0] for call in asked] == [NAME, NAME]
+    asked.clear()
     command.main(["audit", "--write-only"])
     assert asked == []
 

@@ -15,6 +15,7 @@ from cases.collections.medmnist import SIZES
 from cases.radiograph import RadiographError
 from cases.settings import PROJECT_ROOT
 from model_zoo.card import CardError
+from model_zoo.looking import AUDITED
 from model_zoo.methods import TITLES
 from model_zoo.predictions import PredictionsError
 from model_zoo.published import ProtocolError
@@ -141,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--methods", nargs="+", choices=TITLES, default=list(TITLES), help="those to compare (default: all)"
     )
+    sub.add_argument("--sets", nargs="+", choices=AUDITED, default=list(AUDITED), help="of images (default: all)")
     sub.add_argument("--again", action="store_true", help="measure anew what has rows")
     sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
     sub = add(
@@ -299,13 +301,13 @@ def _lungs(options) -> None:
 def _audit(options) -> None:
     from model_zoo import audit, looking
     from model_zoo.lungs.card import read_lung_card
-    from train.audit import AUDITED, audit_gradcam, write_explanations
+    from train.audit import audit_gradcam, write_explanations
     from train.audit_methods import audit_methods
 
     exports = readers(scan()[0])
     for model_id in () if options.write_only else options.model or exports:
         export = open_export(model_id)
-        for name in AUDITED:
+        for name in options.sets:
             if options.again or not looking.rows_path(export, name).exists():
                 audit_gradcam(export, name)
             if export.is_network and (options.again or not audit.rows_path(export, name).exists()):

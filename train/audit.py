@@ -22,7 +22,6 @@ from train.lungs.data import true_mask, with_masks
 from train.results import table
 
 PAGE = PROJECT_ROOT / "docs" / "explanations.md"
-AUDITED = ("chest_xray-test", "phantom-test")
 
 _PAGE = """# Where the models look
 
@@ -57,7 +56,9 @@ On phantoms the opacity is known exactly. "Pointing game" is the share of images
 
 
 def audit_gradcam(export: Export, name: str) -> pd.DataFrame:
-    """Store and return an export's rows of one set of AUDITED. Raises CollectionUnavailable without images or masks."""
+    """Store and return an export's rows of one set of looking.AUDITED.
+
+    Raises CollectionUnavailable without images or masks."""
     collection = open_collection(name.removesuffix("-test"))
     engine = open_engine(export)
     rows = []
