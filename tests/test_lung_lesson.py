@@ -8,7 +8,7 @@ import pytest
 
 from cases.collections import open_collection
 from train import lung_lesson
-from train.data import Batches, ImageSet, development_sets, unseen_series
+from train.data import Batches, ImageSet, development_sets, without_unseen
 from train.fit import checkpointed_networks, fit
 from train.recipe import Augmentation, RecipeError, Stage, load_recipe
 from train.recipes import mobilenetv2_lungs
@@ -147,7 +147,7 @@ def test_unseen_series_share_no_patient_with_the_rest():
         film("person2_bacteria_1.jpeg", 1, "bacteria", "d"),
         film("person2_virus_2.jpeg", 1, "virus", "d"),
     ]
-    rest, unseen = unseen_series(entries)
+    rest, unseen = without_unseen("series", None, entries)
     assert [entry.patient_id for entry in rest] == ["a", "c"]
     assert [entry.patient_id for entry in unseen] == ["b", "d"]
 
@@ -156,6 +156,11 @@ def test_unseen_series_share_no_patient_with_the_rest():
 def test_what_would_lose_the_masks_is_refused(recipe, changes):
     with pytest.raises(RecipeError, match="mobilenetv2-lungs: expected lung masks"):
         dataclasses.replace(recipe, **changes)
+
+
+def test_even_heights_without_balanced_classes_are_refused(recipe):
+    with pytest.raises(RecipeError, match="expected balanced"):
+        dataclasses.replace(recipe, balanced=False, even_heights=True)
 
 
 def test_a_repeat_is_the_recipe_on_the_same_split_with_other_draws():

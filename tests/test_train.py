@@ -98,6 +98,17 @@ class TestData:
         assert set(range(50)) <= set(order)
         assert np.bincount(order, minlength=400)[:50].max() - np.bincount(order, minlength=400)[:50].min() <= 1
 
+    def test_strata_do_not_tell_the_class_in_balanced_batches(self):
+        # Of each stratum's normals and pneumonias: one of a single class, and two of which the stratum tells the class.
+        counts = {0: (0, 300), 1: (40, 160), 2: (160, 40)}
+        labels, strata = np.array([(y, s) for s, own in counts.items() for y in (0, 1) for _ in range(own[y])]).T
+        data = ImageSet(np.zeros((len(labels), 1, 1, 1), np.uint8), labels.astype(np.float32), ())
+        order = Batches(data, 8, balanced=True, seed=0, steps=1000, strata=strata).order
+        drawn = np.array([[np.sum((labels[order] == y) & (strata[order] == s)) for y in (0, 1)] for s in counts])
+        assert drawn.sum() == 8000
+        assert not drawn[0].any()
+        np.testing.assert_allclose(drawn[1:], 2000, rtol=0.1)
+
     def test_unbalanced_batches_see_each_image_once(self):
         data = ImageSet(np.zeros((12, 1, 1, 1), np.uint8), np.zeros(12, np.float32), ())
         assert sorted(Batches(data, 4, balanced=False, seed=0).order) == list(range(12))
@@ -357,6 +368,13 @@ class TestTeacher:
         images = noise_images[:, :16, :16].astype(np.float32)
         expected = Engine(teacher).logits(images) / teacher.card.temperature
         np.testing.assert_allclose(answers_of(self.PUPIL)(images).numpy()[:, 0], expected, rtol=1e-3, atol=1e-3)
+
+    def test_it_answers_a_pupil_with_three_channels_alike(self, teacher, noise_images):
+        images = noise_images[:, :16, :16].astype(np.float32)
+        pupil = dataclasses.replace(self.PUPIL, channels=3)
+        np.testing.assert_allclose(
+            answers_of(pupil)(np.repeat(images, 3, axis=-1)).numpy(), answers_of(self.PUPIL)(images).numpy(), rtol=1e-4
+        )
 
     def test_the_loss_counts_the_gap_to_its_answers(self, noise_images):
         pupil = Imitation()

@@ -16,6 +16,7 @@ from cases.radiograph import RadiographError
 from model_zoo.card import Data, write_card
 from model_zoo.predictions import COLUMNS, write_predictions
 from model_zoo.registry import Export, scan
+from train.data import development_entries, height_strata, without_unseen
 from train.export import evaluate
 from train.recipe import RecipeError
 from train.width_only import export_width_only
@@ -61,6 +62,32 @@ def write_manifest(films: Path, columns=MANIFEST_COLUMNS, unknown: int = 0) -> N
             i = int(name.removeprefix("IM-").removeprefix("person")[:4].split("_")[0])
             size = ("", "") if i < unknown else native_size(label, i)
             writer.writerow((split, label, name, *size)[: len(columns)])
+
+
+def test_films_whose_height_says_the_wrong_thing_are_kept_apart(films):
+    write_manifest(films, unknown=4)
+    collection = ChestXrayCollection(films)
+    development = development_entries(collection)
+    rest, unseen = without_unseen("size", collection, development)
+    heights = [[collection.native_size(entry.id)[1] for entry in unseen if entry.label == label] for label in (0, 1)]
+    assert heights[0]
+    assert heights[1]
+    assert max(heights[0]) < 44, "normals are the flattest"
+    assert min(heights[1]) > 46, "pneumonias are the tallest"
+    assert not {entry.id for entry in rest} & {entry.id for entry in unseen}
+    assert len(rest) + len(unseen) == len(development)
+
+
+def test_strata_of_height_have_a_place_for_unknown_ones(films):
+    write_manifest(films, unknown=3)
+    collection = ChestXrayCollection(films)
+    entries = development_entries(collection)
+    strata = height_strata(collection, entries)
+    heights = [(collection.native_size(entry.id) or (0, None))[1] for entry in entries]
+    assert {height for height, stratum in zip(heights, strata, strict=True) if stratum == 10} == {None}
+    known = [(height, stratum) for height, stratum in zip(heights, strata, strict=True) if height]
+    assert [stratum for _, stratum in sorted(known)] == sorted(stratum for _, stratum in known)
+    assert 5 < len({stratum for _, stratum in known}) <= 10
 
 
 def test_width_separates_what_width_separates(films, tmp_path):

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from cases.preprocess import model_input
+from train.image_size import native_sizes
 from train.recipe import Recipe
 
 
@@ -68,18 +69,44 @@ def load_images(collection: Collection, entries: Iterable[Entry], side: int, cha
     return ImageSet(images, np.array([entry.label for entry in entries], np.float32), entries)
 
 
-def unseen_series(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """(the rest, unseen): a stand-in for a test split that differs, cut from what training may look at.
-
-    Unseen are the normal films of the series "NORMAL2-IM-" and those with viral pneumonia, the kinds that the rest,
-    normals of "IM-" and bacterial pneumonias, has none of. A bacterial film of a patient with a viral one is in
-    neither.
-    """
-    unseen = tuple(
+def unseen_series(collection: Collection, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """The normal films of the series "NORMAL2-IM-" and those with viral pneumonia, kinds that the rest, normals of
+    "IM-" and bacterial pneumonias, has none of."""
+    return tuple(
         entry
         for entry in entries
         if (entry.subtype == "virus" if entry.label else entry.id.rpartition("/")[2].startswith("NORMAL2-"))
     )
+
+
+def unseen_sizes(collection: Collection, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """The flattest normal films and the tallest with pneumonia, UNSEEN_SHARE of each class, by the height at which they
+    were published: those of which their size says the wrong thing. None is of unknown size, and a quarter of their
+    patients is left out, so that training sees that there are such films.
+
+    Raises RecipeError for a collection that does not tell sizes.
+    """
+    heights = native_sizes(collection, entries)[:, 1]
+    labels = np.array([entry.label for entry in entries])
+    highest_normal = np.nanquantile(heights[labels == 0], UNSEEN_SHARE)
+    lowest_ill = np.nanquantile(heights[labels == 1], 1 - UNSEEN_SHARE)
+    misleading = np.where(labels == 1, heights > lowest_ill, heights < highest_normal)
+    found = [entry for entry, misleads in zip(entries, misleading, strict=True) if misleads]
+    patients = np.random.default_rng(0).permutation(sorted({entry.patient_id for entry in found}))
+    left = set(patients[: len(patients) // 4])
+    return tuple(entry for entry in found if entry.patient_id not in left)
+
+
+# Stand-ins for a test split that differs, cut from what training may look at.
+UNSEEN = {"series": unseen_series, "size": unseen_sizes}
+UNSEEN_SHARE = 0.3
+
+
+def without_unseen(
+    kind: str, collection: Collection, entries: Sequence[Entry]
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """(the rest, unseen), the latter of kind UNSEEN[kind]. Other films of a patient of theirs are in neither."""
+    unseen = UNSEEN[kind](collection, entries)
     patients, chosen = {entry.patient_id for entry in unseen}, {entry.id for entry in unseen}
     return tuple(e for e in entries if e.id not in chosen and e.patient_id not in patients), unseen
 
@@ -87,8 +114,8 @@ def unseen_series(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[En
 def development_parts(recipe: Recipe, collection: Collection) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     """(training, validation) of a recipe, from its collection."""
     development, _ = random_split(development_entries(collection), recipe.random_test_share, recipe.seed)
-    if recipe.held_out_series:
-        development, _ = unseen_series(development)
+    if recipe.held_out:
+        development, _ = without_unseen(recipe.held_out, collection, development)
     return patient_split(development, recipe.validation_share, recipe.seed)
 
 
@@ -100,12 +127,25 @@ def development_sets(recipe: Recipe) -> tuple[ImageSet, ImageSet]:
     return training, validation
 
 
+def height_strata(collection: Collection, entries: Sequence[Entry]) -> np.ndarray:
+    """The tenth that each image is in by the height at which it was published, 0..9, or 10 where that is unknown: (n,).
+
+    Raises RecipeError for a collection that does not tell sizes.
+    """
+    heights = native_sizes(collection, entries)[:, 1]
+    edges = np.nanquantile(heights, np.linspace(0.1, 0.9, 9))
+    return np.where(np.isnan(heights), 10, np.searchsorted(edges, heights, side="right"))
+
+
 class Batches(keras.utils.PyDataset):
     """Batches of an ImageSet in an order that depends on (seed, epoch) only, so that a resumed run sees the same ones.
 
     balanced: each batch position is a normal or a pneumonia with equal chance; the rarer class is then seen more than
-    once per epoch and some images of the commoner one not at all. steps: batches per epoch; 0 for as many as there are
-    images. share: the rows of each batch to give, for one of several processes. mixup: as a recipe's.
+    once per epoch and some images of the commoner one not at all. strata: (n,) whole numbers, the group of each image;
+    with balanced, a position is then from a group with a chance that is the same for both classes, in proportion to
+    n0 n1 / (n0 + n1), where the group has n0 normals and n1 pneumonias (overlap weights, Li et al. 2018). steps:
+    batches per epoch; 0 for as many as there are images. share: the rows of each batch to give, for one of several
+    processes. mixup: as a recipe's.
     """
 
     def __init__(
@@ -118,9 +158,11 @@ class Batches(keras.utils.PyDataset):
         steps: int = 0,
         share: slice = slice(None),
         mixup: float = 0.0,
+        strata: np.ndarray | None = None,
     ):
         super().__init__()
         self.mixup = mixup
+        self.strata = np.zeros(len(data.labels), int) if strata is None else strata
         self.share = share
         self.data, self.batch_size, self.balanced, self.seed = data, batch_size, balanced, seed
         self.steps = steps or len(data.labels) // batch_size
@@ -153,9 +195,19 @@ class Batches(keras.utils.PyDataset):
             return
         pneumonia = rng.random(self.count) < 0.5
         self.order = np.empty(self.count, int)
-        for label, places in ((1, pneumonia), (0, ~pneumonia)):
-            members = np.flatnonzero(self.data.labels == label)
-            self.order[places] = _shuffled(rng, members, int(places.sum()))
+        groups = np.unique(self.strata)
+        counts = np.array([[np.sum(self._is_in(label, group)) for label in (0, 1)] for group in groups])
+        overlap = counts.prod(axis=1) / counts.sum(axis=1)
+        # A generator of its own: batches without strata stay what they were.
+        drawn = np.random.default_rng([self.seed, self.epoch, 1]).choice(groups, self.count, p=overlap / overlap.sum())
+        for group in groups[overlap > 0]:
+            for label, places in ((1, pneumonia), (0, ~pneumonia)):
+                chosen = places & (drawn == group)
+                members = np.flatnonzero(self._is_in(label, group))
+                self.order[chosen] = _shuffled(rng, members, int(chosen.sum()))
+
+    def _is_in(self, label: int, group: int) -> np.ndarray:
+        return (self.data.labels == label) & (self.strata == group)
 
 
 def _shuffled(rng: np.random.Generator, members: np.ndarray, count: int) -> np.ndarray:

@@ -33,10 +33,11 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from cases.collections import open_collection
 from model_zoo.history import HISTORY_COLUMNS
 from train import distribution, lung_lesson
 from train.augment import augmenter, seed_generators
-from train.data import Batches, ImageSet, development_sets
+from train.data import Batches, ImageSet, development_sets, height_strata
 from train.recipe import Recipe, RecipeError, Stage, TrainingStopped
 from train.teacher import Imitation, answers_of
 
@@ -220,6 +221,7 @@ def _fit_stage(
     if stage.trainable == "head":
         backbone = keras.Model(network.input, network.get_layer(recipe.heatmap_layer).output)
         training, validation = (_features(backbone, part) for part in (training, validation))
+    strata = height_strata(open_collection(recipe.collection), training.entries) if recipe.even_heights else None
     callbacks = [
         ReseedEachEpoch(recipe.run_seed, len(history) - done),
         Progress(bar, stage.name),
@@ -237,6 +239,7 @@ def _fit_stage(
             steps=stage.steps,
             share=distribution.share(recipe.batch_size),
             mixup=recipe.mixup,
+            strata=strata,
         ),
         validation_data=(validation.images, validation.labels[:, None]),
         validation_batch_size=64,

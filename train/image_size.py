@@ -1,4 +1,4 @@
-"""The width at which films were published, and the probability that a formula takes from it.
+"""The size at which films were published, and the probability that a formula takes from the width.
 
 A baseline's card has a formula in its recipe and no weights: "coefficients", with "intercept" and "log width", and
 "unknown_width", the probability of an image whose width is not known. For the others
@@ -15,8 +15,8 @@ from model_zoo.engine import calibrated
 from train.recipe import RecipeError
 
 
-def log_widths(collection: Collection, entries: Sequence[Entry]) -> np.ndarray:
-    """Natural logarithms of widths in pixels: float64 (n,), nan where the width is not known.
+def native_sizes(collection: Collection, entries: Sequence[Entry]) -> np.ndarray:
+    """(width, height) in pixels at which films were published: float64 (n, 2), nan where it is not known.
 
     Raises RecipeError for a collection that does not tell sizes and for a copy whose images all have one width, which
     says nothing of the originals; CollectionUnavailable and RadiographError as ChestXrayCollection.native_size().
@@ -32,7 +32,13 @@ def log_widths(collection: Collection, entries: Sequence[Entry]) -> np.ndarray:
             "A copy at one size says nothing of them: use Kaggle's files (`python -m train download`), or put "
             f"{MANIFEST} with the columns {', '.join(MANIFEST_COLUMNS)} beside the splits."
         )
-    return np.log(np.array([size[0] if size else np.nan for size in sizes], np.float64))
+    return np.array([size or (np.nan, np.nan) for size in sizes], np.float64)
+
+
+def log_widths(collection: Collection, entries: Sequence[Entry]) -> np.ndarray:
+    """Natural logarithms of widths in pixels: float64 (n,), nan where the width is not known. Raises as
+    native_sizes()."""
+    return np.log(native_sizes(collection, entries)[:, 0])
 
 
 def probabilities(formula: dict, temperature: float, widths: np.ndarray) -> np.ndarray:

@@ -66,6 +66,10 @@ HARD_AUGMENTATION = Augmentation(
     noise=0.015,
     erasing=0.3,
 )
+# As hard in geometry, and exposed so that a film looks much the same (docs/experiments.md compares them).
+MODERATE_AUGMENTATION = replace(
+    HARD_AUGMENTATION, gamma=0.2, contrast=(0.8, 1.2), brightness=0.05, noise=0.0, erasing=0.0
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ class Recipe:
         "random25" beside the official test split, because a published protocol did so.
     validation_share: share of the images, whole patients, kept out of training for temperature and threshold.
     balanced: draw normals and pneumonias equally often; otherwise each image once per epoch.
+    even_heights: with balanced, draw both classes equally often from each range of heights too (train.data.Batches), so
+        that the size at which a film was published does not tell its class.
     weighted_loss: an image of the rarer class weighs more, so that both classes weigh the same in sum.
     teacher: id of an export whose answers the network learns beside the labels (train/teacher.py); "" for none.
     lung_gate: name of a layer of the network, (n, rows, columns, 1) in 0..1, that learns how much of each cell lies in
@@ -114,7 +120,7 @@ class Recipe:
     ema_momentum: the exported weights are an exponential moving average over steps with this momentum; 0 for none.
     target_sensitivity: the operating point is the highest threshold with at least this sensitivity on validation.
     mantissa_bits: how many of float32's 23 bits the exported weights keep.
-    held_out_series: keep train.data.unseen_series() out of training and validation, for experiments.
+    held_out: which of train.data.UNSEEN to keep out of training and validation, for experiments; "" for none.
     seed: of the split and, with repeat, of all else that is random. repeat: another run on the same split.
     """
 
@@ -135,6 +141,7 @@ class Recipe:
     validation_share: float = 0.15
     batch_size: int = 32
     balanced: bool = False
+    even_heights: bool = False
     weighted_loss: bool = False
     teacher: str = ""
     lung_gate: str = ""
@@ -146,7 +153,7 @@ class Recipe:
     ema_momentum: float = 0.0
     target_sensitivity: float = 0.95
     mantissa_bits: int = 10
-    held_out_series: bool = False
+    held_out: str = ""
     seed: int = 0
     repeat: int = 0
 
@@ -156,6 +163,9 @@ class Recipe:
                 f"{self.id}: expected lung masks in a recipe without a teacher and without a stage of the head alone, "
                 "neither of which passes them on. Received: one of these with lung_gate or exchanged_surroundings."
             )
+
+        if self.even_heights and not self.balanced:
+            raise RecipeError(f"{self.id}: expected balanced beside even_heights. Received: even_heights alone.")
 
     @property
     def run_seed(self) -> int:

@@ -42,8 +42,9 @@ def answers_of(recipe: Recipe) -> keras.Model:
     network = keras.models.load_model(weights, compile=False)
     inputs = keras.Input((recipe.side, recipe.side, recipe.channels))
     images = keras.layers.Resizing(card.side, card.side)(inputs)
-    if recipe.channels < card.channels:
-        images = keras.layers.Concatenate()([images] * card.channels)
+    if recipe.channels != card.channels:
+        # A film's channels are equal.
+        images = keras.layers.Concatenate()([images[..., :1]] * card.channels)
     logits = network(images, training=False)
     answers = keras.Model(inputs, keras.layers.Rescaling(1 / card.temperature)(logits), name="teacher")
     answers.trainable = False

@@ -3,7 +3,7 @@
     python -m train fit mobilenetv2-lungs [--weights FILE] && python -m train export mobilenetv2-lungs
     python -m train evaluate mobilenetv2-lungs
 
-ImageNet's MobileNetV2 with its two last resolutions joined, so that the heatmap has 10 by 10 cells, and a gate that
+ImageNet's MobileNetV2 with its two last resolutions joined, so that the heatmap has 12 by 12 cells, and a gate that
 learns from true lung masks which cells are lung. What lies outside the lungs reaches the answer only through the
 receptive fields of cells inside. How the settings were chosen, without a test image: docs/experiments.md.
 Expected here: see model_zoo/exports/mobilenetv2-lungs/card.json, which holds the measured figures.
@@ -17,7 +17,7 @@ from keras import layers
 
 from model_zoo.folding import folded
 from train.networks import backbone_on_gray
-from train.recipe import HARD_AUGMENTATION, KERMANY_LIMITS, Recipe, Stage
+from train.recipe import KERMANY_LIMITS, MODERATE_AUGMENTATION, Recipe, Stage
 
 ID, HEATMAP_LAYER, GATE = "mobilenetv2-lungs", "lung_features", "lung_gate"
 
@@ -67,11 +67,11 @@ def recipe(quick: bool = False) -> Recipe:
         title="MobileNetV2 with a lung gate",
         summary="Learnt from lung masks to weigh only what lies in the lungs, so that its heatmap lies there too.",
         architecture="MobileNetV2, its two last resolutions joined, gated by lung, averaged over the lungs, one logit",
-        build=partial(build, side=160, maps=128),
-        side=160,
+        build=partial(build, side=192, maps=128),
+        side=192,
         channels=1,
         heatmap_layer=HEATMAP_LAYER,
-        stages=(Stage("all layers", epochs=8, learning_rate=2e-4),),
+        stages=(Stage("all layers", epochs=10, learning_rate=2e-4),),
         reference=None,
         limits=(
             *KERMANY_LIMITS,
@@ -82,7 +82,7 @@ def recipe(quick: bool = False) -> Recipe:
         balanced=True,
         lung_gate=GATE,
         exchanged_surroundings=0.5,
-        augmentation=HARD_AUGMENTATION,
+        augmentation=MODERATE_AUGMENTATION,
         weight_decay=1e-3,
         label_smoothing=0.05,
         ema_momentum=0.99,
