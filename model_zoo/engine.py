@@ -26,6 +26,7 @@ from scipy.special import expit
 from cases.preprocess import model_input
 from model_zoo.depth import layers_by_depth
 from model_zoo.folding import folded
+from model_zoo.loading import load_network
 from model_zoo.registry import Export, ExportError
 
 if keras.backend.backend() != "tensorflow":
@@ -184,7 +185,7 @@ def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
 def _load(export: Export) -> keras.Model:
     path = export.verified_model_path()
     try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
+        model = load_network(path)
     except (ValueError, TypeError, OSError, KeyError) as error:
         raise ExportError(f"{path}: expected a Keras model of built-in layers. Received: {error}") from error
     card = export.card

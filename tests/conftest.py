@@ -61,20 +61,22 @@ def make_card(folder, **changes) -> Card:
     return Card(**{**fields, **changes})
 
 
-def reference_gradcam(engine, images, direction):
-    """tf-keras-vis's Grad-CAM (n, rows, columns) at the heatmap layer, not normalised."""
+def reference_gradcams(engine, images) -> dict[str, np.ndarray]:
+    """tf-keras-vis's Grad-CAM (n, rows, columns) at the heatmap layer for each direction, not normalised. Both at once,
+    because a call of it rebuilds the network."""
     from tf_keras_vis.gradcam import Gradcam
 
-    sign = 1 if direction == "pneumonia" else -1
-    return Gradcam(engine.model)(
-        lambda logits: sign * logits[:, 0],
-        images.astype(np.float32),
+    signs = np.repeat(np.array([1, -1], np.float32), len(images))
+    maps = Gradcam(engine.model)(
+        lambda logits: logits[:, 0] * signs,
+        np.concatenate([images, images]).astype(np.float32),
         penultimate_layer=engine.export.card.heatmap.layer,
         # It would go back to the last convolution from an activation that follows it.
         seek_penultimate_conv_layer=False,
         expand_cam=False,
         normalize_cam=False,
     )
+    return dict(zip(("pneumonia", "normal"), np.split(np.asarray(maps), 2), strict=True))
 
 
 @pytest.fixture(scope="session")
@@ -161,12 +163,17 @@ def committee_card(folder, members: dict, **changes) -> Card:
     return make_card(folder, **{**fields, **changes})
 
 
+@pytest.fixture(scope="session", autouse=True)
+def phantoms_are_drawn_once():
+    """Drawing takes longer than what most tests do with a phantom, and nobody can change one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phantom, "generate", cache(phantom.generate))
+        yield
+
+
 @pytest.fixture(scope="session")
 def phantoms() -> Collection:
-    """Each phantom is drawn once: drawing takes longer than what tests do with one."""
-    phantoms = open_collection("phantom")
-    phantoms.load = cache(phantoms.load)
-    return phantoms
+    return open_collection("phantom")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import make_card, reference_gradcam
+from conftest import make_card, reference_gradcams
 
 from model_zoo.registry import Export, ExportError
 
@@ -18,11 +18,10 @@ def engine(tiny_export):
     return Engine(tiny_export)
 
 
-@pytest.mark.parametrize("direction", ["pneumonia", "normal"])
-def test_maps_agree_with_tf_keras_vis(engine, noise_images, direction):
-    expected = np.asarray(reference_gradcam(engine, noise_images, direction))
-    received = np.stack([explanation.evidence(direction) for explanation in engine.explain(noise_images)])
-    assert np.abs(received - expected).max() <= 1e-5 * max(expected.max(), 1e-3)
+def test_maps_agree_with_tf_keras_vis(engine, noise_images):
+    for direction, expected in reference_gradcams(engine, noise_images).items():
+        received = np.stack([explanation.evidence(direction) for explanation in engine.explain(noise_images)])
+        assert np.abs(received - expected).max() <= 1e-5 * max(expected.max(), 1e-3)
 
 
 def test_one_pass_gives_the_model_s_own_logit_and_the_calibrated_probability(engine, noise_images):

@@ -21,7 +21,9 @@ FORBIDDEN_LIBRARIES = {
     "views": {"tensorflow", "keras", "tf_keras_vis", "jax"},
     "train": {"streamlit", "altair"},
 }
-RUNS_A_MODEL = {f"model_zoo/{name}.py" for name in ("depth", "engine", "explainers", "folding", "lungs/segmenter")}
+RUNS_A_MODEL = {
+    f"model_zoo/{name}.py" for name in ("depth", "engine", "explainers", "folding", "loading", "lungs/segmenter")
+}
 # Imported only where it is installed; without it a sentence says so (train/distribution.py).
 OPTIONAL = {"jax"}
 # Where a package on PyPI and what it is imported as have different names.

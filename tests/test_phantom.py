@@ -168,7 +168,7 @@ class TestCollection:
             assert phantom.source == f"phantom {entry.id}"
             assert phantom.parameters.finding == (entry.subtype or "none")
             assert phantom.opacity.any() == bool(entry.label)
-            assert np.array_equal(phantom.pixels, self.collection.load(entry.id).pixels)
+            assert np.array_equal(phantom.pixels, generate(phantom.parameters).pixels)
 
     @pytest.mark.parametrize("image_id", ["test/0007-none", "test/9999-lobar", "", "phantom"])
     def test_unknown_ids_raise_key_error(self, image_id):

@@ -22,7 +22,7 @@ from train.lungs.not_chests import MAKERS
 TINY = Settings(
     side=32,
     widths=(4, 8),
-    stages=(Stage(1, 1e-3, WIDE_AUGMENTATION), Stage(1, 1e-3, WIDE_AUGMENTATION)),
+    stages=(Stage("first", 1, 1e-3, WIDE_AUGMENTATION), Stage("second", 1, 1e-3, WIDE_AUGMENTATION)),
     collection="phantom",
     batch_size=8,
 )

@@ -1,9 +1,11 @@
-"""Nothing is lost: a run goes on after a kill at any moment, and what stops one is said with the way out."""
+"""Nothing is lost: a run goes on after a kill at any moment, and what stops one is said with the way out. All of it for
+a classifier and for the lung-field network."""
 
 import dataclasses
-import subprocess
+import json
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -19,10 +21,20 @@ from PIL import Image
 from cases.collections import COLLECTIONS
 from train.__main__ import main
 from train.fit import fit
-from train.recipe import Stage, TrainingStopped
+from train.lungs import fit as lungs
+from train.lungs.data import MaskedImages
+from train.recipe import Augmentation, Stage, TrainingStopped
 
 RECIPE = dataclasses.replace(
-    tiny_training.RECIPE, stages=(Stage("first", 1, 0.02, steps=3), Stage("second", 1, 0.01, steps=3))
+    tiny_training.RECIPE, stages=(Stage("first", 1, 0.02, steps=2), Stage("second", 1, 0.01, steps=2))
+)
+LUNGS = lungs.Settings(
+    side=16,
+    widths=(2, 4),
+    stages=tuple(
+        lungs.Stage(name, 1, 0.01, Augmentation(horizontal_flip=True, gamma=0.3)) for name in ("first", "second")
+    ),
+    batch_size=4,
 )
 
 
@@ -31,6 +43,25 @@ def blobs():
     COLLECTIONS["blobs"] = tiny_training.Blobs
     yield
     del COLLECTIONS["blobs"]
+
+
+def masked_noise(count: int) -> MaskedImages:
+    return MaskedImages(np.random.default_rng(count).integers(0, 256, (count, 16, 16, 2), dtype=np.uint8), ())
+
+
+@pytest.fixture(params=["classifier", "lungs"])
+def kind(request, monkeypatch) -> Callable[..., Path]:
+    """Fits one of the two kinds of network, in two stages of an epoch each, in the folder that it is given."""
+    monkeypatch.setattr(lungs, "development_sets", lambda *_: (masked_noise(8), masked_noise(4)))
+
+    def run(folder: Path, rate: float = 0.01) -> Path:
+        """rate: of the second stage."""
+        settings = RECIPE if request.param == "classifier" else LUNGS
+        stages = (settings.stages[0], dataclasses.replace(settings.stages[1], learning_rate=rate))
+        settings = dataclasses.replace(settings, stages=stages)
+        return (fit if request.param == "classifier" else lungs.fit)(settings, folder)
+
+    return run
 
 
 @pytest.fixture
@@ -103,14 +134,14 @@ class Killer:
 
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("untraced")
-def test_a_run_killed_at_every_change_to_its_files_ends_where_an_unbroken_one_does(tmp_path):
+def test_a_run_killed_at_every_change_to_its_files_ends_where_an_unbroken_one_does(kind, tmp_path):
     unbroken, run = tmp_path / "unbroken", tmp_path / "killed"
-    fit(RECIPE, unbroken)
+    kind(unbroken)
     killer = Killer(run)
     with killer.armed():
         for _ in range(40):
             try:
-                fit(RECIPE, run)
+                kind(run)
                 break
             except Killed:
                 continue
@@ -123,37 +154,75 @@ def test_a_run_killed_at_every_change_to_its_files_ends_where_an_unbroken_one_do
         np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5)
     histories = [pd.read_csv(r / "history.csv").drop(columns="seconds") for r in (run, unbroken)]
     pd.testing.assert_frame_equal(*histories, rtol=1e-4)
+    assert list(histories[0]["stage"]) == ["first", "second"]
+
+
+@contextmanager
+def no_file_beyond_a_megabyte():
+    """A limit that stands for a full disk."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on file sizes to stand for a full disk")
-def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(tmp_path):
+@pytest.mark.usefixtures("untraced")
+def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(kind, tmp_path):
     run = tmp_path / "run"
-    command = f"ulimit -f 12 && exec {sys.executable} {tiny_training.__file__} {run}"
-    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert ended.returncode == 1
-    assert f"TrainingStopped: {run}: expected room for the run's files" in ended.stderr
+    said = pytest.raises(TrainingStopped, match=r"expected room for the run's files.*Free some space")
+    with no_file_beyond_a_megabyte(), said as stopped:
+        kind(run)
+    assert str(stopped.value).startswith(str(run))
     assert not list(run.glob("checkpoint-[0-9]*"))
-    assert fit(tiny_training.RECIPE, run).exists()
+    assert kind(run).exists()
 
 
-def test_an_unreadable_film_is_named_before_anything_is_trained(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def films(tmp_path, monkeypatch) -> Path:
+    """The data folder: ten normal films and ten with pneumonia, each with its lung mask."""
     monkeypatch.setenv("LUNGLENS_DATA", str(tmp_path))
-    for label, name in (("NORMAL", "IM-{:04}-0001.jpeg"), ("PNEUMONIA", "person{}_virus_1.jpeg")):
-        folder = tmp_path / "chest_xray" / "train" / label
-        folder.mkdir(parents=True)
-        for number in range(10):
-            Image.new("L", (40, 40), number).save(folder / name.format(number))
-    broken = tmp_path / "chest_xray" / "train" / "NORMAL" / "IM-0007-0001.jpeg"
-    broken.write_bytes(broken.read_bytes()[:200])
-    assert main(["fit", "cnn8", "--run", str(tmp_path / "run")]) == 2
-    assert "train/NORMAL/IM-0007-0001.jpeg" in capsys.readouterr().err
-    assert not (tmp_path / "run").exists()
+    for label, name in (("NORMAL", "IM-{:04}-0001"), ("PNEUMONIA", "person{}_virus_1")):
+        for collection, suffix in (("chest_xray", "jpeg"), ("lung_masks", "png")):
+            folder = tmp_path / collection / "train" / label
+            folder.mkdir(parents=True)
+            for number in range(10):
+                Image.new("L", (40, 40), number).save(folder / f"{name.format(number)}.{suffix}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "broken"),
+    [
+        (("fit", "cnn8"), "chest_xray/train/NORMAL/IM-0007-0001.jpeg"),
+        (("lungs", "fit"), "chest_xray/train/NORMAL/IM-0007-0001.jpeg"),
+        (("lungs", "fit"), "lung_masks/train/PNEUMONIA/person3_virus_1.png"),
+    ],
+)
+def test_an_unreadable_film_or_mask_is_named_before_anything_is_trained(command, broken, films, monkeypatch, capsys):
+    monkeypatch.setattr("train.__main__.RUNS", films / "runs")
+    path = films / broken
+    path.write_bytes(path.read_bytes()[:-20])
+    assert main(list(command)) == 2
+    assert broken.removeprefix("chest_xray/") in capsys.readouterr().err
+    assert not (films / "runs").exists()
 
 
 @pytest.mark.usefixtures("untraced")
-def test_a_loss_that_is_no_number_keeps_the_checkpoint_before_it(tmp_path):
-    stages = (RECIPE.stages[0], dataclasses.replace(RECIPE.stages[1], learning_rate=float("nan")))
+def test_a_loss_that_is_no_number_keeps_the_checkpoint_before_it(kind, tmp_path):
     with pytest.raises(TrainingStopped, match=r"loss became nan in stage 'second'.*Lower its learning_rate"):
-        fit(dataclasses.replace(RECIPE, stages=stages), tmp_path / "run")
+        kind(tmp_path / "run", rate=float("nan"))
     assert (tmp_path / "run" / "checkpoint-0001" / "state.weights.h5").exists()
     assert not (tmp_path / "run" / "trained.keras").exists()
+
+
+def test_lungs_of_other_settings_are_not_mixed_in(tmp_path):
+    state = {"settings": {**json.loads(json.dumps(dataclasses.asdict(LUNGS))), "batch_size": 99}, "history": []}
+    (tmp_path / "checkpoint-0001").mkdir()
+    (tmp_path / "checkpoint-0001" / "state.json").write_text(json.dumps(state))
+    with pytest.raises(TrainingStopped, match=r"Received: another batch_size\. Delete the folder"):
+        lungs.fit(LUNGS, tmp_path)

@@ -19,6 +19,12 @@ from cases.collections.base import Entry
 from cases.radiograph import Radiograph
 from train.recipe import Augmentation, Recipe, Stage
 
+_BY_ID = {
+    f"{part}/{i}": Entry(f"{part}/{i}", i // 2 % 2, "square" if i // 2 % 2 else None, f"{part}/p{i // 2}", part)
+    for part, count in {"train": 80, "val": 4, "test": 20}.items()
+    for i in range(count)
+}
+
 
 class Blobs:
     """Noise, with a bright square in the pneumonias. Two images a patient."""
@@ -29,16 +35,10 @@ class Blobs:
     synthetic = True
 
     def entries(self, split=None):
-        sizes = {"train": 80, "val": 4, "test": 20}
-        made = [
-            Entry(f"{part}/{i}", i // 2 % 2, "square" if i // 2 % 2 else None, f"{part}/p{i // 2}", part)
-            for part, count in sizes.items()
-            for i in range(count)
-        ]
-        return tuple(entry for entry in made if split in (None, entry.split))
+        return tuple(entry for entry in _BY_ID.values() if split in (None, entry.split))
 
     def load(self, image_id):
-        entry = next(entry for entry in self.entries() if entry.id == image_id)
+        entry = _BY_ID[image_id]
         rng = np.random.default_rng(abs(hash((len(entry.split), int(image_id.split("/")[1])))))
         pixels = rng.integers(0, 120, (40, 40), dtype=np.uint8)
         if entry.label:

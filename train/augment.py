@@ -96,7 +96,7 @@ def geometry_and_exposure(settings: Augmentation) -> tuple[Augmentation, Augment
 
 def seed_generators(network: keras.Model) -> list[keras.random.SeedGenerator]:
     """Every random generator of a network's layers, in a stable order. Keras does not save their state, so a resumed
-    run sets it anew at the start of each epoch (fit.ReseedEachEpoch)."""
+    run sets it anew at the start of each epoch (checkpoints.ReseedEachEpoch)."""
     found = []
     for layer in network._flatten_layers():
         for value in vars(layer).values():

@@ -2,12 +2,9 @@
 
 A run lives in its own folder, runs/<model_id>/ by default:
 
-- checkpoint-0007/ the state after epoch 7: `state.weights.h5` (weights and optimiser) and `state.json` (settings,
-  history). The folder gets its name when it is complete, so that a kill at any moment leaves a usable one;
-- trained.keras    the finished network without augmentation; when it exists there is nothing left to fit;
-- history.csv      a row per epoch: epoch, stage, learning_rate, loss, accuracy, val_loss, val_accuracy, seconds;
-- split.json       the image ids of training and validation;
-- environment.json what the weights started from, the device, the precision and the versions it ran on.
+- checkpoint-0007/, trained.keras, history.csv: see checkpoints.py;
+- split.json: the image ids of training and validation;
+- environment.json: what the weights started from, the device, the precision and the versions it ran on.
 
 A stage that trains the head alone computes the features of all images once: its epochs need no pass through the
 backbone (`make bench` measures how much that saves).
@@ -16,17 +13,12 @@ Everything random depends on (recipe.seed, recipe.repeat, epoch) alone: the spli
 dropout.
 """
 
-import csv
 import dataclasses
 import importlib
 import json
-import math
 import os
 import platform
-import shutil
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -36,9 +28,20 @@ from tqdm import tqdm
 from cases.collections import open_collection
 from model_zoo.history import HISTORY_COLUMNS
 from train import distribution, lung_lesson
-from train.augment import augmenter, seed_generators
+from train.augment import augmenter
+from train.checkpoints import (
+    Progress,
+    ReseedEachEpoch,
+    SaveEachEpoch,
+    last_begun,
+    last_history,
+    load_last,
+    rows_of,
+    write_trained,
+    writing,
+)
 from train.data import Batches, ImageSet, development_sets, height_strata
-from train.recipe import Recipe, RecipeError, Stage, TrainingStopped
+from train.recipe import Recipe, RecipeError, Stage
 from train.teacher import Imitation, answers_of
 
 
@@ -68,7 +71,7 @@ def fit(
     precision = precision or ("mixed_bfloat16" if _accelerators() else "float32")
     network, started_from = _starting_network(recipe, weights, precision)
     settings = json.loads(json.dumps({**recipe.hyperparameters(), "started_from": started_from}))
-    history = _last_history(settings, run)
+    history = last_history(settings, run)
     training, validation = development_sets(recipe)
     if recipe.needs_lungs:
         training, validation = (lung_lesson.with_masks(recipe, part) for part in (training, validation))
@@ -76,16 +79,15 @@ def fit(
         _refuse_leaks(recipe, Path(weights).parent, training)
     ids = {"training": training, "validation": validation}
     if distribution.is_first():
-        with _writing(run):
+        with writing(run):
             run.mkdir(parents=True, exist_ok=True)
             split = {name: [entry.id for entry in part.entries] for name, part in ids.items()}
             (run / "split.json").write_text(json.dumps(split))
             (run / "environment.json").write_text(json.dumps({"started_from": started_from, **environment(precision)}))
 
     steps = [stage.steps or len(training.labels) // recipe.batch_size for stage in recipe.stages]
-    done = [len(_rows(history, stage)) for stage in recipe.stages]
-    # The last stage begun comes first even when it is over: it loads the weights that the next one starts from.
-    first = max((i for i, epochs in enumerate(done) if epochs), default=0)
+    names = [stage.name for stage in recipe.stages]
+    done = [len(rows_of(history, name)) for name in names]
     with tqdm(
         total=sum(stage.epochs * n for stage, n in zip(recipe.stages, steps, strict=True)),
         initial=sum(epochs * n for epochs, n in zip(done, steps, strict=True)),
@@ -93,36 +95,17 @@ def fit(
         unit="batch",
         mininterval=1,
     ) as bar:
-        for stage, n in list(zip(recipe.stages, steps, strict=True))[first:]:
-            saver = SaveEachEpoch(settings, stage, history, run, keep_checkpoints)
+        for stage, n in list(zip(recipe.stages, steps, strict=True))[last_begun(names, history) :]:
+            saver = SaveEachEpoch(settings, stage.name, history, run, keep_checkpoints)
             _fit_stage(network, recipe, stage, n, training, validation, saver, bar)
-            bar.total -= n * (stage.epochs - len(_rows(history, stage)))
+            bar.total -= n * (stage.epochs - len(rows_of(history, stage.name)))
     network.trainable = True
     if precision != "float32":
         mixed, network = network, recipe.build()
         network.set_weights(mixed.get_weights())
     if distribution.is_first():
-        with _writing(run):
-            with (run / "history.csv").open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, HISTORY_COLUMNS)
-                writer.writeheader()
-                writer.writerows(history)
-            unfinished = run / "unfinished.keras"
-            network.save(unfinished)
-            os.replace(unfinished, trained)
+        write_trained(network, history, HISTORY_COLUMNS, run)
     return trained
-
-
-@contextmanager
-def _writing(run: Path) -> Iterator[None]:
-    try:
-        with distribution.paused():
-            yield
-    except OSError as error:
-        raise TrainingStopped(
-            f"{run}: expected room for the run's files. Received: {error}. Free some space and run the same command "
-            "again; it goes on from the last complete checkpoint."
-        ) from error
 
 
 def environment(precision: str = "float32") -> dict:
@@ -181,11 +164,8 @@ def _refuse_leaks(recipe: Recipe, earlier: Path, training: ImageSet) -> None:
         )
 
 
-def _rows(history: list[dict], stage: Stage) -> list[dict]:
-    return [row for row in history if row["stage"] == stage.name]
-
-
-def _is_over(stage: Stage, rows: list[dict]) -> bool:
+def _is_over(stage: Stage, history: list[dict]) -> bool:
+    rows = rows_of(history, stage.name)
     if len(rows) >= stage.epochs:
         return True
     losses = [row["val_loss"] for row in rows]
@@ -201,20 +181,19 @@ def _fit_stage(
     steps: int,
     training: ImageSet,
     validation: ImageSet,
-    saver: "SaveEachEpoch",
+    saver: SaveEachEpoch,
     bar: tqdm,
 ) -> None:
     """Run what is left of one stage; the network ends with its weights."""
     history, run = saver.history, saver.run
-    done = len(_rows(history, stage))
-    over = _is_over(stage, _rows(history, stage))
+    done = len(rows_of(history, stage.name))
     trainer = _trainer(network, recipe, stage)
     _compile(trainer, recipe, stage, steps)
     # Built inside the first step instead, each variable would put its initialiser into the graph.
     trainer.optimizer.build(trainer.trainable_variables)
     if done:
-        trainer.load_weights(run / f"checkpoint-{len(history):04d}" / "state.weights.h5")
-    if over:
+        load_last(trainer, history, run)
+    if _is_over(stage, history):
         # What SwapEMAWeights does at a stage's end; without a moving average it does nothing.
         trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
         return
@@ -226,6 +205,7 @@ def _fit_stage(
         ReseedEachEpoch(recipe.run_seed, len(history) - done),
         Progress(bar, stage.name),
         saver,
+        EndOfStage(stage, history),
     ]
     if recipe.ema_momentum:
         callbacks.append(keras.callbacks.SwapEMAWeights())
@@ -328,106 +308,13 @@ def checkpointed_networks(recipe: Recipe, run: Path) -> Iterator[tuple[int, kera
         yield len(history), network
 
 
-class ReseedEachEpoch(keras.callbacks.Callback):
-    """Set augmentation's and dropout's generators from (seed, epoch): Keras's checkpoints do not hold their state."""
+class EndOfStage(keras.callbacks.Callback):
+    """End a stage where its patience or its mark is reached. It comes after what adds to the history."""
 
-    def __init__(self, seed: int, epochs_before: int):
+    def __init__(self, stage: Stage, history: list[dict]):
         super().__init__()
-        self.seed, self.epochs_before = seed, epochs_before
-
-    def on_epoch_begin(self, epoch, logs=None):
-        for i, generator in enumerate(seed_generators(self.model)):
-            generator.state.assign([self.seed * 1000 + i, self.epochs_before + epoch])
-
-
-class Progress(keras.callbacks.Callback):
-    """Advance one bar over all stages, and stop at a loss that is no number."""
-
-    def __init__(self, bar: tqdm, stage: str):
-        super().__init__()
-        self.bar, self.stage = bar, stage
-        self.seen: dict[str, list[float]] = {}
-
-    def on_train_batch_end(self, batch, logs=None):
-        if not math.isfinite(logs["loss"]):
-            raise TrainingStopped(
-                f"The loss became {logs['loss']} in stage '{self.stage}'. Lower its learning_rate or lengthen the "
-                "warmup in the recipe, delete the run's folder and start again. Checkpoints up to the last epoch are "
-                "kept."
-            )
-        self.bar.update()
+        self.stage, self.history = stage, history
 
     def on_epoch_end(self, epoch, logs=None):
-        for name, value in logs.items():
-            self.seen.setdefault(name, []).append(value)
-        figures = ", ".join(
-            f"{name} {values[-1]:.3f} ({min(values):.3f} to {max(values):.3f})"
-            for name, values in sorted(self.seen.items())
-        )
-        self.bar.write(f"{self.stage}, epoch {epoch + 1}, now (lowest to highest): {figures}")
-
-
-class SaveEachEpoch(keras.callbacks.Callback):
-    """Add a row to the history and write a checkpoint; the one before is deleted, unless all are kept, when the new one
-    is complete."""
-
-    def __init__(self, settings: dict, stage: Stage, history: list[dict], run: Path, keep: bool):
-        super().__init__()
-        self.settings, self.stage, self.history, self.run, self.keep = settings, stage, history, run, keep
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        row = {
-            "epoch": len(self.history) + 1,
-            "stage": self.stage.name,
-            "learning_rate": float(self.model.optimizer.learning_rate),
-            **{name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")},
-            "seconds": time.monotonic() - self.started,
-        }
-        self.history.append({name: round(v, 6) if isinstance(v, float) else v for name, v in row.items()})
-        if distribution.is_first():
-            with _writing(self.run):
-                self._write()
-        if _is_over(self.stage, _rows(self.history, self.stage)):
+        if _is_over(self.stage, self.history):
             self.model.stop_training = True
-
-    def _write(self):
-        unfinished = self.run / "checkpoint-unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir()
-        _find_room(unfinished / "room", self.model.variables + self.model.optimizer.variables)
-        self.model.save_weights(unfinished / "state.weights.h5")
-        state = {"settings": self.settings, "history": self.history}
-        (unfinished / "state.json").write_text(json.dumps(state))
-        earlier = sorted(self.run.glob("checkpoint-[0-9]*"))
-        os.replace(unfinished, self.run / f"checkpoint-{len(self.history):04d}")
-        for folder in () if self.keep else earlier:
-            shutil.rmtree(folder)
-
-
-def _find_room(path: Path, variables: list) -> None:
-    """Raises OSError unless the variables' file will fit on the disk. HDF5, whose file it is, ends the process with a
-    segmentation fault when a disk fills, so the room is filled with zeros first and given back."""
-    megabytes = 2 + sum(4 * math.prod(variable.shape) for variable in variables) // 10**6
-    try:
-        with path.open("wb") as file:
-            for _ in range(megabytes):
-                file.write(bytes(10**6))
-    finally:
-        path.unlink()
-
-
-def _last_history(settings: dict, run: Path) -> list[dict]:
-    """The epochs that the last checkpoint has behind it; none without a checkpoint."""
-    checkpoints = sorted(run.glob("checkpoint-[0-9]*"))
-    if not checkpoints:
-        return []
-    state = json.loads((checkpoints[-1] / "state.json").read_text())
-    if changed := sorted(name for name in settings if settings[name] != state["settings"].get(name)):
-        raise TrainingStopped(
-            f"{run}: expected a run of the recipe as it is now. Received: another {', '.join(changed)}. "
-            "Delete the folder to start again, or name another with --run."
-        )
-    return state["history"]

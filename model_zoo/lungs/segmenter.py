@@ -7,13 +7,13 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 from scipy.special import expit
 
 from cases.preprocess import model_input
 from model_zoo.folding import folded
+from model_zoo.loading import load_network
 from model_zoo.lungs.card import EXPORT, read_lung_card
 from model_zoo.lungs.regions import LungFields, lung_fields
 from model_zoo.registry import verified
@@ -28,7 +28,7 @@ class LungSegmenter:
     def __init__(self, folder: Path = EXPORT):
         self.card = read_lung_card(folder)
         path = verified(folder / "model.keras", self.card.sha256)
-        network = folded(keras.models.load_model(path, compile=False, safe_mode=True))
+        network = folded(load_network(path))
         images = tf.TensorSpec((None, self.card.side, self.card.side, 1), tf.float32)
         self._logits = tf.function(lambda x: network(x, training=False), input_signature=[images])
 

@@ -1,8 +1,9 @@
 """Fit the lung-field network: `python -m train lungs fit`.
 
-A run lives in a folder, runs/lungs by default: `trained.keras`, `history.csv` (epoch of its stage, loss and Dice on
-training and validation), `split.json`; while it runs, `backup/` and the finished stages' weights, from which the same
-command goes on after a kill.
+A run lives in a folder, runs/lungs by default. Its checkpoints, history.csv and trained.keras are those of
+train/checkpoints.py, so that the same command goes on after a kill; split.json and environment.json as fit.py's.
+
+Everything random depends on (settings.seed, epoch) alone.
 """
 
 import json
@@ -12,13 +13,27 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
+from tqdm import tqdm
 
 from train.augment import augmenter, geometry_and_exposure
+from train.checkpoints import (
+    Progress,
+    ReseedEachEpoch,
+    SaveEachEpoch,
+    last_begun,
+    last_history,
+    load_last,
+    rows_of,
+    write_trained,
+    writing,
+)
+from train.data import Batches, ImageSet
 from train.fit import environment
 from train.lungs.data import MaskedImages, development_sets
 from train.lungs.network import WIDTHS, lung_network
 from train.recipe import HARD_AUGMENTATION, Augmentation
 
+HISTORY_COLUMNS = ("epoch", "stage", "learning_rate", "loss", "dice", "val_loss", "val_dice", "seconds")
 # Films as people bring them: other ages, crops and tilts, another exposure.
 WIDE_AUGMENTATION = Augmentation(
     horizontal_flip=True,
@@ -36,8 +51,10 @@ WIDE_AUGMENTATION = Augmentation(
 
 @dataclass(frozen=True)
 class Stage:
-    """learning_rate: the highest; it warms up for half an epoch and then falls to zero on a cosine."""
+    """name: unique among a run's stages. learning_rate: the highest; it warms up for half an epoch and then falls to
+    zero on a cosine."""
 
+    name: str
     epochs: int
     learning_rate: float
     augmentation: Augmentation
@@ -51,38 +68,52 @@ class Settings:
     side: int = 128
     widths: tuple[int, ...] = WIDTHS
     collection: str = "chest_xray"
-    stages: tuple[Stage, ...] = (Stage(10, 2e-3, WIDE_AUGMENTATION), Stage(8, 1e-3, HARD_AUGMENTATION))
+    stages: tuple[Stage, ...] = (
+        Stage("wide", 10, 2e-3, WIDE_AUGMENTATION),
+        Stage("hard", 8, 1e-3, HARD_AUGMENTATION),
+    )
     batch_size: int = 32
     weight_decay: float = 1e-3
     seed: int = 0
 
 
 def fit(settings: Settings, run: Path, precision: str = "float32") -> Path:
-    """The path of trained.keras, which is float32 whatever the precision ("float32" or "mixed_bfloat16") it was trained
-    in. Raises CollectionUnavailable without the data."""
+    """Train in the folder `run`, going on from its last checkpoint, and return the path of trained.keras, which is
+    float32 whatever the precision ("float32" or "mixed_bfloat16") it was trained in.
+
+    Raises TrainingStopped when the folder belongs to other settings, the loss is no number, or the disk is full;
+    RadiographError for an unreadable image; CollectionUnavailable for an unreadable mask, or without the data.
+    """
     trained = run / "trained.keras"
     if trained.exists():
         return trained
     keras.utils.set_random_seed(settings.seed)
+    stored_settings = json.loads(json.dumps(asdict(settings)))
+    history = last_history(stored_settings, run)
     training, validation = development_sets(settings.collection, settings.side, settings.seed)
-    run.mkdir(parents=True, exist_ok=True)
     parts = {"training": training.entries, "validation": validation.entries}
-    split = {name: [entry.id for entry in entries] for name, entries in parts.items()}
-    (run / "split.json").write_text(json.dumps(split))
+    with writing(run):
+        run.mkdir(parents=True, exist_ok=True)
+        split = {name: [entry.id for entry in entries] for name, entries in parts.items()}
+        (run / "split.json").write_text(json.dumps(split))
+        (run / "environment.json").write_text(json.dumps({**environment(precision), "settings": stored_settings}))
     keras.config.set_dtype_policy(precision)
     network = lung_network(settings.side, settings.widths)
     keras.config.set_dtype_policy("float32")
-    for number, stage in enumerate(settings.stages):
-        weights = run / f"stage-{number}.weights.h5"
-        if weights.exists():
-            network.load_weights(weights)
-            continue
-        _fit_stage(network, stage, settings, training, validation, run)
-        network.save_weights(weights)
-    (run / "environment.json").write_text(json.dumps({**environment(precision), "settings": asdict(settings)}))
+    steps = len(training.pairs) // settings.batch_size
+    with tqdm(
+        total=steps * sum(stage.epochs for stage in settings.stages),
+        initial=steps * len(history),
+        desc="lungs",
+        unit="batch",
+        mininterval=1,
+    ) as bar:
+        for stage in settings.stages[last_begun([stage.name for stage in settings.stages], history) :]:
+            saver = SaveEachEpoch(stored_settings, stage.name, history, run)
+            _fit_stage(network, stage, settings, steps, training, validation, saver, bar)
     finished = lung_network(settings.side, settings.widths)
     finished.set_weights(network.get_weights())
-    finished.save(trained)
+    write_trained(finished, history, HISTORY_COLUMNS, run)
     return trained
 
 
@@ -90,11 +121,15 @@ def _fit_stage(
     network: keras.Model,
     stage: Stage,
     settings: Settings,
+    steps: int,
     training: MaskedImages,
     validation: MaskedImages,
-    run: Path,
+    saver: SaveEachEpoch,
+    bar: tqdm,
 ) -> None:
-    steps = len(training.pairs) // settings.batch_size
+    """Run what is left of one stage; the network ends with its weights."""
+    history = saver.history
+    done = len(rows_of(history, stage.name))
     warmup = steps // 2
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, stage.epochs * steps - warmup, warmup_target=stage.learning_rate, warmup_steps=warmup
@@ -106,16 +141,23 @@ def _fit_stage(
         metrics=[dice],
         jit_compile=keras.backend.backend() == "jax",
     )
+    trainer.optimizer.build(trainer.trainable_variables)
+    if done:
+        load_last(trainer, history, saver.run)
+    if done == stage.epochs:
+        return
+    targets = _with_targets(validation)
     trainer.fit(
-        *_with_targets(training),
-        batch_size=settings.batch_size,
-        validation_data=_with_targets(validation),
+        Batches(
+            _with_targets(training), settings.batch_size, balanced=False, seed=settings.seed, first_epoch=len(history)
+        ),
+        validation_data=(targets.images, targets.labels[:, np.newaxis]),
         epochs=stage.epochs,
-        callbacks=[
-            keras.callbacks.CSVLogger(run / "history.csv", append=True),
-            keras.callbacks.BackupAndRestore(run / "backup"),
-        ],
-        verbose=2,
+        initial_epoch=done,
+        callbacks=[ReseedEachEpoch(settings.seed, len(history) - done), Progress(bar, stage.name), saver],
+        # Batches has its own order.
+        shuffle=False,
+        verbose=0,
     )
 
 
@@ -149,6 +191,6 @@ def _overlap(found, mask):
     return (2 * both + 1) / (ops.sum(found, axis=(1, 2)) + ops.sum(mask, axis=(1, 2)) + 1)
 
 
-def _with_targets(data: MaskedImages) -> tuple[np.ndarray, np.ndarray]:
+def _with_targets(data: MaskedImages) -> ImageSet:
     """Keras asks for targets; they are in the pairs already."""
-    return data.pairs, np.zeros((len(data.pairs), 1, 1, 1), np.float32)
+    return ImageSet(data.pairs, np.zeros(len(data.pairs), np.float32), data.entries)

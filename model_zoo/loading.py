@@ -1,0 +1,29 @@
+"""Load a network that several threads may use, in a process whose other threads show pages.
+
+Streamlit 1.65 calls keras.backend.clear_session() after each run of each page, also of a part that draws itself anew
+(`_clean_problem_modules` in streamlit/runtime/scriptrunner/script_runner.py). Keras 3 then takes its state away from
+all threads (keras/src/backend/common/global_state.py), and what another one is loading or tracing ends with "'NoneType'
+object has no attribute 'pop'" (keras issue 21831; the guard of newer versions hides the message, not the loss).
+TensorFlow drops its compiled kernels too, so that each page's first explanation takes some fifteen times as long.
+
+Importing this module imports TensorFlow.
+"""
+
+from pathlib import Path
+
+import keras
+
+
+def load_network(path: Path) -> keras.Model:
+    """The Keras model of a file, not compiled, built-in layers only.
+
+    From the first call on, keras.backend.clear_session() does nothing in this process; keras.utils.clear_session() is
+    as it was. Nothing piles up: the state is each thread's own and goes with it, and kernels go with their functions.
+    Raises what keras.models.load_model does for a file that is none.
+    """
+    keras.backend.clear_session = _keep
+    return keras.models.load_model(path, compile=False, safe_mode=True)
+
+
+def _keep(free_memory: bool = True) -> None:
+    """In place of keras.backend.clear_session."""
