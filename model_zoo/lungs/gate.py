@@ -178,7 +178,9 @@ def read_gate_rows(name: str, folder: Path = GATE) -> "pd.DataFrame":
 
 def doubted(rows: "pd.DataFrame", card: GateCard) -> "pd.Series":
     """Per row of read_gate_rows, whether there is any doubt: 1.0 or 0.0."""
-    return rows.apply(lambda row: float(bool(doubts_of(row, card))), axis=1)
+    import pandas as pd
+
+    return pd.Series([float(bool(doubts_of(row, card))) for row in rows.to_dict("records")], rows.index)
 
 
 def _as_fine(pixels: np.ndarray, film: np.ndarray) -> np.ndarray:
