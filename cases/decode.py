@@ -59,9 +59,9 @@ def decode(data: bytes, name: str) -> Radiograph:
             # Imported here because pydicom takes longer to import than everything else in cases together.
             from cases.dicom import decode_dicom
 
-            pixels, notes = decode_dicom(data)
+            (pixels, notes), colour = decode_dicom(data), 0.0
         else:
-            pixels, notes = _decode_picture(data, kind)
+            pixels, notes, colour = _decode_picture(data, kind)
     except RadiographError as error:
         raise RadiographError(f"{name}: {error}") from error.__cause__
     except BaseException as error:
@@ -75,7 +75,7 @@ def decode(data: bytes, name: str) -> Radiograph:
         ) from error
     if pixels.min() == pixels.max():
         notes.append("every pixel has the same value: there is nothing to see")
-    return Radiograph(pixels, source=name, notes=tuple(notes))
+    return Radiograph(pixels, source=name, notes=tuple(notes), colour=colour)
 
 
 def decode_file(path: Path, name: str) -> Radiograph:
@@ -132,8 +132,8 @@ def _size(count: int) -> str:
     return f"{count / 1024:.0f} kB" if count < 1024**2 else f"{count / 1024**2:.1f} MB"
 
 
-def _decode_picture(data: bytes, kind: str) -> tuple[np.ndarray, list[str]]:
-    """Return uint8 pixels (height, width) and the notes for a format that Pillow reads."""
+def _decode_picture(data: bytes, kind: str) -> tuple[np.ndarray, list[str], float]:
+    """Return uint8 pixels (height, width), the notes and colour_of() for a format that Pillow reads."""
     # Pillow's default. A library that turned it on would give films that are gray where the file was cut off.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
@@ -159,10 +159,12 @@ def _decode_picture(data: bytes, kind: str) -> tuple[np.ndarray, list[str]]:
         if _is_deep(image):
             pixels = _deep_to_gray(image, notes)
             # Pillow inverts a TIFF that is dark where it is dense for up to 8 bits only.
-            return 255 - pixels if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0 else pixels, notes
+            inverted = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+            return 255 - pixels if inverted else pixels, notes, 0.0
         if reduced:
             notes.append("16 bits per channel, reduced to 8")
-        return _to_gray(image, notes), notes
+        pixels, colour = _to_gray(image, notes)
+        return pixels, notes, colour
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -179,8 +181,10 @@ def _deep_to_gray(image: Image.Image, notes: list[str]) -> np.ndarray:
     return to_bytes(values, *contrast_window(values))
 
 
-def _to_gray(image: Image.Image, notes: list[str]) -> np.ndarray:
-    """Pixels of up to 8 bits per channel to gray: transparency over black, then colour by its brightness."""
+def _to_gray(image: Image.Image, notes: list[str]) -> tuple[np.ndarray, float]:
+    """Pixels of up to 8 bits per channel to gray: transparency over black, then colour by its brightness. With
+    Radiograph.colour."""
+    colour = 0.0
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema()[0] < 255:
@@ -192,7 +196,20 @@ def _to_gray(image: Image.Image, notes: list[str]) -> np.ndarray:
         differences = (ImageChops.difference(red, green), ImageChops.difference(green, blue))
         if max(difference.getextrema()[1] for difference in differences) > _COLOUR_NOISE:
             notes.append("colour, converted to gray")
-    return np.asarray(image.convert("L"))
+            colour = _colour_of(image)
+    return np.asarray(image.convert("L")), colour
+
+
+def _colour_of(image: Image.Image) -> float:
+    """Radiograph.colour of an RGB image: what is left of red minus green and blue minus green, as a root mean square
+    over 255, once a parabola of the gray explained what it can. A film that was toned or photographed in a tinted light
+    has one hue for each gray; a photograph has several."""
+    small = np.asarray(image.resize((64, 64), Image.Resampling.BOX), np.float64).reshape(-1, 3) / 255
+    gray = small.mean(axis=1)
+    differences = small[:, [0, 2]] - small[:, [1]]
+    tone = np.vander(gray, 3)
+    left = differences - tone @ np.linalg.lstsq(tone, differences, rcond=None)[0]
+    return float(np.sqrt(np.mean(left**2)))
 
 
 def _has_second_frame(image: Image.Image) -> bool:

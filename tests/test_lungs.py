@@ -11,9 +11,12 @@ from sklearn.metrics import f1_score
 
 from cases.collections import open_collection
 from cases.phantom import PhantomParameters, generate
+from cases.radiograph import Radiograph
 from model_zoo.card import CardError, read_card
 from model_zoo.lungs import card as lung_card
+from model_zoo.lungs import gate
 from model_zoo.lungs.card import LungCard, read_lung_card
+from model_zoo.lungs.gate import ChestGate
 from model_zoo.lungs.regions import (
     HEART,
     OUTSIDE,
@@ -207,6 +210,24 @@ def not_chests() -> list:
 @pytest.mark.parametrize("pixels", not_chests())
 def test_no_lungs_are_found_where_there_is_no_chest(segmenter, pixels):
     assert segmenter.find(pixels) is None
+
+
+@pytest.mark.parametrize("pixels", not_chests())
+def test_what_is_no_chest_is_doubted(segmenter, pixels):
+    look = ChestGate(segmenter).look(Radiograph(pixels, "made"))
+    assert look.fields is None
+    assert look.doubts
+
+
+def test_phantoms_raise_no_doubt_but_their_negatives_and_turned_ones_do(segmenter, phantoms):
+    chest_gate = ChestGate(segmenter)
+    for phantom in phantoms:
+        assert chest_gate.look(phantom).doubts == ()
+    pixels = phantoms[0].pixels
+    small = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA)
+    assert chest_gate.look(Radiograph(small, "made")).doubts == ()
+    assert chest_gate.look(Radiograph(255 - pixels, "made")).doubts == (gate.NEGATIVE,)
+    assert chest_gate.look(Radiograph(np.rot90(pixels).copy(), "made")).doubts == (gate.TURNED,)
 
 
 def test_other_weights_than_the_card_s_are_refused(tmp_path):

@@ -14,6 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from cases.phantom import PhantomParameters, generate
 from model_zoo.card import CardError
+from model_zoo.lungs import gate
+from model_zoo.lungs.gate import Look
 from model_zoo.lungs.regions import lung_fields
 from model_zoo.predictions import write_predictions
 from model_zoo.registry import Export
@@ -59,6 +61,7 @@ class FakeEngine:
 
     asked = 0
     members = ()
+    doubts = ()
     signed_map = np.array([[0.4, -0.1], [0.0, 0.2]], np.float32)
     lungs = lung_fields(np.where(np.indices((40, 40))[1] % 20 < 17, 0.99, 0.01), 0.05, 0.5)
 
@@ -74,7 +77,7 @@ class FakeEngine:
 def fake_model(tiny, monkeypatch) -> FakeEngine:
     """An engine in place of the tiny model's, and lungs that are known. Nothing of TensorFlow runs."""
     engine = FakeEngine()
-    monkeypatch.setattr(cache, "lung_fields", lambda pixels: engine.lungs)
+    monkeypatch.setattr(cache, "look", lambda radiograph: Look(engine.lungs, engine.doubts))
     monkeypatch.setattr(cache, "_resident", lambda model_id, sha256: (engine, Lock()))
     monkeypatch.setattr(cache, "explainers", dict)
     return engine
@@ -265,26 +268,33 @@ def test_a_model_that_looks_beside_the_lungs_gets_a_warning(fake_model):
 
 
 def test_an_image_without_lungs_is_doubted_and_still_shown(fake_model):
-    fake_model.lungs = None
+    fake_model.lungs, fake_model.doubts = None, (gate.NO_LUNGS, gate.FLAT)
     app = open_page(DIAGNOSE, collection="phantom")
     assert "No lungs found" in app.warning[0].value
+    assert "in documents, drawings" in app.warning[0].value
     assert "The model calls this" in html(app)
     assert len(app.get("image")) == 2
 
 
-def test_a_negative_is_recognised(fake_model, monkeypatch):
-    monkeypatch.setattr(cache, "lung_fields", lambda pixels: fake_model.lungs if pixels[0, 0] > 127 else None)
-    pixels = np.zeros((64, 64), np.uint8)
-    app = open_page(DIAGNOSE, collection="upload")
-    upload(app, "negative.png", png(pixels))
-    assert "stored as a negative" in app.warning[0].value
+def test_an_image_with_lungs_may_be_doubted_too_and_its_lungs_are_outlined(fake_model):
+    fake_model.doubts = (gate.UNLIKE,)
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert "It is unlike the films that the models learnt from." in app.warning[0].value
+    assert control(app.get("toggle"), "outline_lungs").value
+
+
+def test_every_doubt_has_words(fake_model):
+    fake_model.doubts = gate.DOUBTS
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert not app.exception
+    assert app.warning[0].value.count(". ") >= len(gate.DOUBTS)
 
 
 def test_a_broken_lung_network_is_named_and_the_model_still_speaks(fake_model, monkeypatch):
-    def broken(pixels):
+    def broken(radiograph):
         raise CardError("card.json: expected JSON")
 
-    monkeypatch.setattr(cache, "lung_fields", broken)
+    monkeypatch.setattr(cache, "look", broken)
     app = open_page(DIAGNOSE, collection="phantom")
     assert "cannot be outlined" in app.warning[0].value
     assert "The model calls this" in html(app)

@@ -7,6 +7,7 @@ from test_pages import control, empty_caches, fake_model, open_page, shown, tiny
 from test_shortcuts import some_rows, stored  # noqa: F401  (a fixture)
 
 from model_zoo.blanking import PARTS
+from model_zoo.lungs import gate
 from views.shared import cache
 
 PAGE = "views/evidence/shortcuts.py"
@@ -69,7 +70,7 @@ def test_a_phantom_is_shown_with_each_part_blanked_and_what_the_model_says(fake_
 
 def test_where_no_lungs_are_found_nothing_is_blanked(fake_model, monkeypatch):  # noqa: F811
     monkeypatch.setattr("views.shared.shortcuts.Phantom", type(None))
-    fake_model.lungs = None
+    fake_model.lungs, fake_model.doubts = None, (gate.NO_LUNGS,)
     app = open_page(PAGE, show="film", collection="phantom", image="test/0001-lobar")
     assert not app.exception
     assert "No lungs found" in app.warning[0].value

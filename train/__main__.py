@@ -123,7 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--size", type=int, choices=SIZES, default=SIZES[-1], help="medmnist: side of the images")
     sub = add("lungs", _lungs, "the network that finds the lungs: fit, export or evaluate it", takes_model=False)
     sub.add_argument(
-        "step", choices=("fit", "export", "evaluate"), help="as for a recipe; `evaluate` reads test splits"
+        "step",
+        choices=("fit", "export", "evaluate", "gate", "gate-test"),
+        help="as for a recipe; `gate` sets the limits of what passes for a chest film, and `gate-test` measures them; "
+        "`evaluate` and `gate-test` read test splits",
     )
     sub.add_argument(
         "--precision", choices=("float32", "mixed_bfloat16"), default="float32", help="fit: as for a recipe"
@@ -285,8 +288,13 @@ def _lungs(options) -> None:
     from model_zoo.lungs.card import EXPORT
     from train.lungs.export import evaluate, export
     from train.lungs.fit import Settings, fit
+    from train.lungs.gate import measure, set_limits
 
     run = RUNS / "lungs"
+    if options.step in ("gate", "gate-test"):
+        card = set_limits() if options.step == "gate" else measure(("chest_xray", "phantom"))
+        print(f"lowest: {card.lowest} · highest: {card.highest}")
+        return
     if options.step == "fit":
         print(f"trained: {fit(Settings(), run, options.precision)}")
         return

@@ -18,6 +18,7 @@ from model_zoo.lungs.card import LungCard
 from model_zoo.registry import Export
 from train import shortcuts
 from train.audit_methods import methods_section
+from train.lungs import gate
 from train.lungs.data import true_mask, with_masks
 from train.results import table
 
@@ -36,9 +37,10 @@ exactly, and from images that show no chest. The same patients as for the classi
 
 {lungs}
 Dice is the overlap with the true mask, 1 at best. HD95 is the 95th percentile of the distance between the two borders,
-in pixels of a film of 224 a side. "Found" is the share of films on which the gate lets the lungs pass as lungs; its two
-limits were set on validation films ({rule}).
+in pixels of a film of 224 a side. "Found" is the share of films on which what the network marks passes as lungs; the
+two limits for that were set on validation films ({rule}).
 
+{gate}
 ## Evidence in the lungs
 
 Grad-CAM for pneumonia, on every image with pneumonia: the share of the evidence that lies inside the true lungs. A
@@ -87,6 +89,7 @@ def write_explanations(exports: Iterable[Export], lungs: LungCard, path: Path = 
         side=lungs.side,
         rule=lungs.gate.rule,
         lungs=_lungs_table(lungs),
+        gate=gate.section(),
         real=_looking_table(exports, "chest_xray-test", {"in_lungs": "in the lungs"}),
         phantoms=_looking_table(
             exports,

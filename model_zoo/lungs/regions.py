@@ -46,7 +46,7 @@ def lung_fields(probability: np.ndarray, smallest_share: float, lowest_confidenc
     smallest_share: of the image that the lungs must cover together. lowest_confidence: what the mean of |2p - 1| over
     them must reach, which is near 1 where the network is sure of each pixel.
     """
-    mask = _without_fragments(probability > 0.5)
+    mask = without_fragments(probability > 0.5)
     if mask.mean() < smallest_share or confidence(probability) < lowest_confidence:
         return None
     lungs = right_and_left(mask)
@@ -135,7 +135,8 @@ def in_lungs(share: dict[int, float]) -> float:
     return sum(share[zone] for zone in ZONES)
 
 
-def _without_fragments(mask: np.ndarray) -> np.ndarray:
+def without_fragments(mask: np.ndarray) -> np.ndarray:
+    """mask, bool (height, width), without its parts that are too small for a lung."""
     _, parts, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
     large = boxes[:, cv2.CC_STAT_AREA] >= _FRAGMENT * mask.size
     large[0] = False

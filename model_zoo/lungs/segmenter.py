@@ -30,7 +30,13 @@ class LungSegmenter:
         path = verified(folder / "model.keras", self.card.sha256)
         network = folded(load_network(path))
         images = tf.TensorSpec((None, self.card.side, self.card.side, 1), tf.float32)
-        self._logits = tf.function(lambda x: network(x, training=False), input_signature=[images])
+        both = keras.Model(network.input, [network.output, _deepest(network)])
+
+        def look(x):
+            logits, maps = both(x, training=False)
+            return logits, tf.reduce_mean(maps, axis=(1, 2))
+
+        self._look = tf.function(look, input_signature=[images])
 
     def input(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 (height, width) as the network's input: uint8 (side, side, 1)."""
@@ -38,10 +44,24 @@ class LungSegmenter:
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Per pixel, the probability of lung: (n, side, side, 1) in 0..255 to float32 (n, side, side) in 0..1."""
-        return expit(self._logits(np.asarray(images, np.float32)).numpy()[..., 0])
+        return self.look(images)[0]
+
+    def look(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """probabilities(), and from the same pass the means of the deepest maps, float32 (n, maps)."""
+        logits, means = self._look(np.asarray(images, np.float32))
+        return expit(logits.numpy()[..., 0]), means.numpy()
 
     def find(self, pixels: np.ndarray) -> LungFields | None:
         """The lung fields of one radiograph, uint8 (height, width), on a grid of (side, side); None where none are
         found."""
-        probability = self.probabilities(self.input(pixels)[np.newaxis])[0]
+        return self.fields(self.probabilities(self.input(pixels)[np.newaxis])[0])
+
+    def fields(self, probability: np.ndarray) -> LungFields | None:
+        """regions.lung_fields at the card's limits."""
         return lung_fields(probability, self.card.gate.smallest_share, self.card.gate.lowest_confidence)
+
+
+def _deepest(network: keras.Model):
+    """The output of the U-Net's bottleneck: on the smallest grid, the last of those with the most maps."""
+    outputs = [layer.output for layer in reversed(network.layers) if isinstance(layer, keras.layers.ReLU)]
+    return max(outputs, key=lambda output: (-output.shape[1], output.shape[-1]))

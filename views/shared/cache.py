@@ -21,8 +21,7 @@ from cases.collections.folder import FolderCollection, is_folder_id, remember, r
 from cases.radiograph import Radiograph
 from model_zoo import audit, batch, comparison, evaluation, neighbours
 from model_zoo import shortcuts as shortcut_rows
-from model_zoo.lungs.card import EXPORT as LUNG_EXPORT
-from model_zoo.lungs.regions import LungFields
+from model_zoo.lungs.gate import GATE_CARD, Look
 from model_zoo.predictions import COLUMNS, PredictionsError, read_predictions, read_scores
 from model_zoo.predictions import unknown_images as find_unknown_images
 from model_zoo.registry import EXPORTS, Export, scan
@@ -66,22 +65,23 @@ def _explanation(model_id: str, fingerprint: str, digest: str, _pixels: np.ndarr
 
 
 @st.cache_resource(max_entries=1, show_spinner="Loading the lung-field network…")
-def _lung_segmenter(modified: int):
+def _chest_gate(modified: int):
+    from model_zoo.lungs.gate import ChestGate
     from model_zoo.lungs.segmenter import LungSegmenter
 
-    return LungSegmenter(), Lock()
+    return ChestGate(LungSegmenter()), Lock()
 
 
-def lung_fields(pixels: np.ndarray) -> LungFields | None:
-    """segmenter.find of one radiograph. Raises ExportError and CardError for a network that cannot be used."""
-    return _lung_fields(_modified(LUNG_EXPORT / "card.json"), digest_of(pixels), pixels)
+def look(radiograph: Radiograph) -> Look:
+    """ChestGate.look at one radiograph. Raises ExportError and CardError for a network or gate that cannot be used."""
+    return _look(_modified(GATE_CARD), digest_of(radiograph.pixels), radiograph.colour, radiograph)
 
 
 @st.cache_data(max_entries=512, show_spinner="Finding the lungs…")
-def _lung_fields(modified: int, digest: str, _pixels: np.ndarray):
-    segmenter, lock = _lung_segmenter(modified)
+def _look(modified: int, digest: str, colour: float, _radiograph: Radiograph):
+    gate, lock = _chest_gate(modified)
     with lock:
-        return segmenter.find(_pixels)
+        return gate.look(_radiograph)
 
 
 def explainers() -> dict:

@@ -17,13 +17,13 @@ OUTLINE = (130, 235, 175)
 
 
 def find(radiograph: Radiograph) -> LungFields | None:
-    """The lung fields of a radiograph; where there are none, or the network cannot be used, a warning says so."""
+    """The lung fields of a radiograph; where this may be no frontal chest film, or the network cannot be used, a
+    warning says so."""
     try:
-        fields = cache.lung_fields(radiograph.pixels)
-        if fields is None:
-            negative_has_lungs = cache.lung_fields(255 - radiograph.pixels) is not None
-            st.warning(words.no_lungs(negative_has_lungs), icon=":material/help:")
-        return fields
+        look = cache.look(radiograph)
+        if look.doubts:
+            st.warning(words.doubts(look.doubts), icon=":material/help:")
+        return look.fields
     except (ExportError, CardError) as error:
         st.warning(f"The lungs cannot be outlined: {words.export_problem(error)}", icon=":material/error:")
         return None

@@ -30,6 +30,8 @@ def show(case: Case, model: Export, explanation, reference: pd.DataFrame | None)
     """explanation: model_zoo.engine.Explanation of the case."""
     sides = words.balance(explanation.signed_map, model.card.heatmap.scale)
     call = words.called(explanation.probability, model.card.threshold.value)
+    # Above the opinion, on a phone too, though the opinion need not wait for it.
+    doubts = st.container()
     films, opinion = st.columns([1.9, 1], gap="large")
     with opinion:
         if _waits_for_a_guess(case):
@@ -40,8 +42,9 @@ def show(case: Case, model: Export, explanation, reference: pd.DataFrame | None)
             if model.is_committee:
                 members.show_opinions(model, explanation)
             outlines = _answer(case, call)
-    with films:
+    with doubts:
         fields = lungs.find(case.radiograph)
+    with films:
         if hidden:
             _radiograph(case, film.for_screen(case.radiograph.pixels))
         else:

@@ -5,6 +5,7 @@ messages about files) goes through plain() first.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from cases.collections.base import LABEL_NAMES, Entry
 from cases.settings import scored_root
 from model_zoo.evaluation import ObservedShare
-from model_zoo.lungs import regions
+from model_zoo.lungs import gate, regions
 from model_zoo.registry import EXPORTS
 from model_zoo.shortcuts import NOTHING, Response
 
@@ -237,17 +238,29 @@ def moved(before: float, after: float) -> str:
     return f"{after - before:+.3f}".replace("-", "−")
 
 
-def no_lungs(negative_has_lungs: bool) -> str:
-    """Why an image may be no chest X-ray. negative_has_lungs: whether lungs are found once black and white are
-    swapped."""
-    if negative_has_lungs:
-        return (
-            "No lungs found as it is, but with black and white swapped there are: this image seems to be stored as a "
-            "negative. The models know films on which bone is bright; their answer to this one means little."
-        )
+_DOUBTS = {
+    gate.NO_LUNGS: "no lungs found on this image",
+    gate.ONE_LUNG: "only one lung field was found; perhaps a lateral film, or one that was cut",
+    gate.TURNED: "lungs are found only when it is turned: it seems to lie on its side or to stand on its head",
+    gate.NEGATIVE: "lungs are found only with black and white swapped: it seems to be stored as a negative, and the "
+    "models know films on which bone is bright",
+    gate.SHAPE: "what was taken for lungs has an unlikely shape; perhaps several pictures in one, or a film put "
+    "together wrongly",
+    gate.GRAIN: "it has more grain or finer lines than a film, as noise, patterns and drawings have",
+    gate.UNLIKE: "it is unlike the films that the models learnt from",
+    gate.COLOUR: "it has several colours, as photographs have; a film has none, or one tint",
+    gate.BLANK: "it is nearly one gray: there is little to see",
+    gate.FLAT: "large parts are of exactly one gray, as in documents, drawings and pictures that were cut off",
+}
+
+
+def doubts(found: Sequence[str]) -> str:
+    """Why an image may be no frontal chest film. found: Look.doubts, one or more."""
     return (
-        "No lungs found on this image. Is it a frontal chest X-ray? The models give every picture a probability, a "
-        "photograph too; without lungs it means nothing."
+        "**Is this a frontal chest X-ray?** "
+        + " ".join(f"{_DOUBTS[doubt][0].upper()}{_DOUBTS[doubt][1:]}." for doubt in found)
+        + " The models give every picture a probability, a photograph too; here it may mean nothing. You can read on "
+        "all the same."
     )
 
 
