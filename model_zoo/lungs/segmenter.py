@@ -7,6 +7,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 from scipy.special import expit
