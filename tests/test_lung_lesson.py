@@ -1,4 +1,4 @@
-"""What mobilenetv2-lungs learns of them: masks beside the images, exchanged surroundings, and the gate."""
+"""What champion learns of them: masks beside the images, exchanged surroundings, and the gate."""
 
 import dataclasses
 import random
@@ -13,7 +13,7 @@ from train import lung_lesson
 from train.data import Batches, ImageSet, development_sets, without_unseen
 from train.fit import checkpointed_networks, fit
 from train.recipe import Augmentation, RecipeError, Stage, load_recipe
-from train.recipes import mobilenetv2_lungs
+from train.recipes import champion
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,7 +35,7 @@ def small_backbone():
 
 @pytest.fixture(scope="module")
 def recipe():
-    quick = load_recipe("mobilenetv2-lungs", quick=True)
+    quick = load_recipe("champion", quick=True)
     stage = dataclasses.replace(quick.stages[0], epochs=2)
     return dataclasses.replace(quick, stages=(stage,), batch_size=4, validation_share=0.25)
 
@@ -103,10 +103,8 @@ class TestGate:
     def test_what_the_gate_shuts_out_does_not_reach_the_answer(self, recipe):
         keras.utils.set_random_seed(0)
         network = recipe.build()
-        gate, features = (
-            network.get_layer(name).output for name in (mobilenetv2_lungs.GATE, mobilenetv2_lungs.HEATMAP_LAYER)
-        )
-        network.get_layer(mobilenetv2_lungs.GATE).bias.assign([-30.0])
+        gate, features = (network.get_layer(name).output for name in (champion.GATE, champion.HEATMAP_LAYER))
+        network.get_layer(champion.GATE).bias.assign([-30.0])
         image = np.random.default_rng(0).uniform(0, 255, (1, 96, 96, 1))
         shut, seen = keras.Model(network.input, [gate, features]).predict(image, verbose=0)
         assert shut.max() < 1e-6
@@ -117,7 +115,7 @@ class TestGate:
     def test_a_run_teaches_the_gate(self, run, recipe, few_phantoms):
         assert (run / "trained.keras").exists()
         network = keras.models.load_model(run / "trained.keras", compile=False)
-        assert network.get_layer(mobilenetv2_lungs.GATE).output.shape[1:] == (6, 6, 1)
+        assert network.get_layer(champion.GATE).output.shape[1:] == (6, 6, 1)
 
     def test_every_epoch_s_weights_can_be_had_and_the_last_are_the_trained_ones(self, run, recipe):
         found = {epoch: network.get_weights() for epoch, network in checkpointed_networks(recipe, run)}
@@ -136,17 +134,17 @@ def test_statistics_that_stay_fixed_change_nothing_but_the_number_of_layers(monk
         random.setstate(state)
         return made
 
-    monkeypatch.setattr(mobilenetv2_lungs, "folded", folded_without_a_draw)
+    monkeypatch.setattr(champion, "folded", folded_without_a_draw)
     settings = {"side": 64, "maps": 8, "alpha": 0.35}
     keras.utils.set_random_seed(0)
-    learnt = mobilenetv2_lungs.build(**settings, fixed_statistics=False)
+    learnt = champion.build(**settings, fixed_statistics=False)
     keras.utils.set_random_seed(0)
-    fixed = mobilenetv2_lungs.build(**settings)
+    fixed = champion.build(**settings)
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in fixed.layers)
     assert any(isinstance(layer, keras.layers.BatchNormalization) for layer in learnt.layers)
     assert not isinstance(fixed.input, list), "what is put before a network is called with its input"
     image = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 1))
-    for name in (mobilenetv2_lungs.HEATMAP_LAYER, "logit"):
+    for name in (champion.HEATMAP_LAYER, "logit"):
         outputs = [keras.Model(n.input, n.get_layer(name).output).predict(image, verbose=0) for n in (learnt, fixed)]
         np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-4)
 
@@ -181,7 +179,7 @@ def test_unseen_series_share_no_patient_with_the_rest():
 
 @pytest.mark.parametrize("changes", [{"teacher": "cnn11"}, {"stages": (Stage("head", 1, 1e-3, trainable="head"),)}])
 def test_what_would_lose_the_masks_is_refused(recipe, changes):
-    with pytest.raises(RecipeError, match="mobilenetv2-lungs: expected lung masks"):
+    with pytest.raises(RecipeError, match="champion: expected lung masks"):
         dataclasses.replace(recipe, **changes)
 
 
@@ -191,9 +189,9 @@ def test_even_heights_without_balanced_classes_are_refused(recipe):
 
 
 def test_a_repeat_is_the_recipe_on_the_same_split_with_other_draws():
-    first, again = load_recipe("mobilenetv2-lungs"), load_recipe("mobilenetv2-lungs-repeat-2")
-    assert again.id == "mobilenetv2-lungs-repeat-2"
-    assert again.title == "MobileNetV2 with a lung gate, repeat 2"
+    first, again = load_recipe("champion"), load_recipe("champion-repeat-2")
+    assert again.id == "champion-repeat-2"
+    assert again.title == "Champion: MobileNetV2 with a lung gate, repeat 2"
     assert again.seed == first.seed
     assert again.run_seed != first.run_seed
     same = {"id", "title", "repeat", "build"}
@@ -201,7 +199,7 @@ def test_a_repeat_is_the_recipe_on_the_same_split_with_other_draws():
     assert set(differing) <= same
 
 
-@pytest.mark.parametrize("model_id", ["mobilenetv2-lungs-repeat-", "mobilenetv2-lungs-repeat-x", "nobody-repeat-1"])
+@pytest.mark.parametrize("model_id", ["champion-repeat-", "champion-repeat-x", "nobody-repeat-1"])
 def test_a_repeat_that_makes_no_sense_is_named(model_id):
     with pytest.raises(RecipeError, match="Received"):
         load_recipe(model_id)

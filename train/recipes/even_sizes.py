@@ -1,0 +1,25 @@
+"""even-sizes: champion, to which the size of a film says nothing.
+
+    python -m train fit even-sizes [--weights FILE] && python -m train export even-sizes
+    python -m train evaluate even-sizes
+
+The films of the two classes were cut differently before they were published, and squeezed into a square they show it.
+Here both classes are drawn equally often from each range of heights. docs/experiments.md says what that is worth.
+Expected here: see model_zoo/exports/even-sizes/card.json, which holds the measured figures.
+"""
+
+import dataclasses
+
+from train.recipe import Recipe
+from train.recipes import champion
+
+
+def recipe(quick: bool = False) -> Recipe:
+    return dataclasses.replace(
+        champion.recipe(quick),
+        id="even-sizes",
+        title="Champion's twin, even sizes",
+        summary="As champion, but learnt from batches in which the size of a film does not tell its class.",
+        # Phantoms have one size.
+        even_heights=not quick,
+    )
