@@ -1,10 +1,17 @@
-"""Whether a probability means what it says: the reliability diagram (Murphy and Winkler 1977; Guo et al. 2017)."""
+"""Probabilities that mean what they say: temperature scaling, and the reliability diagram that shows whether they do
+(Murphy and Winkler 1977; Guo et al. 2017)."""
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from model_zoo.evaluation import BINS
 from model_zoo.intervals import exact_interval
+
+
+def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities from logits by temperature scaling (Guo et al. 2017)."""
+    return expit(logits.astype(np.float64) / temperature)
 
 
 def reliability(rows: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:

@@ -16,8 +16,9 @@ It costs what its members cost together. Importing this module imports TensorFlo
 import numpy as np
 
 from cases.preprocess import model_input
+from model_zoo.calibration import calibrated
 from model_zoo.disagreement import spread
-from model_zoo.engine import Engine, Explanation, Reader, calibrated
+from model_zoo.engine import Engine, Explanation, Reader
 from model_zoo.overlay import enlarged
 from model_zoo.registry import Export
 

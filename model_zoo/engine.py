@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.special import expit
 
 from cases.preprocess import model_input
+from model_zoo.calibration import calibrated
 from model_zoo.depth import layers_by_depth
 from model_zoo.folding import folded
 from model_zoo.loading import load_network
@@ -175,11 +175,6 @@ class Engine(Reader):
 def _weighted_sum(features, gradient):
     """Grad-CAM before the rectifier, (n, rows, columns), from two tensors (n, rows, columns, maps)."""
     return tf.reduce_sum(tf.reduce_mean(gradient, axis=(1, 2), keepdims=True) * features, axis=-1)
-
-
-def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities from logits by temperature scaling (Guo et al. 2017)."""
-    return expit(logits.astype(np.float64) / temperature)
 
 
 def _load(export: Export) -> keras.Model:

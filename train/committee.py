@@ -19,9 +19,10 @@ from tqdm import tqdm
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from model_zoo import evaluation
+from model_zoo.calibration import calibrated
 from model_zoo.card import Card, CardError, Committee, Data, Heatmap, Threshold, Training, read_card, write_card
 from model_zoo.committee import CommitteeEngine
-from model_zoo.engine import Explanation, calibrated
+from model_zoo.engine import Explanation
 from model_zoo.predictions import read_predictions, write_predictions
 from model_zoo.registry import Export, ExportError, open_export
 from train.calibrate import fit_calibration

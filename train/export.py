@@ -20,9 +20,10 @@ from tqdm import tqdm
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from model_zoo import evaluation
+from model_zoo.calibration import calibrated
 from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
 from model_zoo.committee import open_engine
-from model_zoo.engine import Engine, Explanation, calibrated
+from model_zoo.engine import Engine, Explanation
 from model_zoo.operating import at_sensitivity
 from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
 from model_zoo.registry import Export, ExportError, sha256_of

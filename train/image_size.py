@@ -11,7 +11,7 @@ import numpy as np
 
 from cases.collections.base import Collection, Entry
 from cases.collections.chest_xray import MANIFEST, MANIFEST_COLUMNS, ChestXrayCollection
-from model_zoo.engine import calibrated
+from model_zoo.calibration import calibrated
 from train.recipe import RecipeError
 
 
