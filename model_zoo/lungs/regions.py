@@ -78,15 +78,12 @@ def right_and_left(mask: np.ndarray) -> np.ndarray:
     if heights.min() > _WAIST * mask.sum(axis=0).max():
         return np.where(mask, 1 if columns.mean() < mask.shape[1] / 2 else 2, 0).astype(np.uint8)
     count, parts, boxes, centroids = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    across = np.arange(mask.shape[1])[np.newaxis] > midline
+    halves = np.where(np.arange(mask.shape[1]) > midline, np.uint8(2), np.uint8(1))
     for part in range(1, count):
         left, width = boxes[part, cv2.CC_STAT_LEFT], boxes[part, cv2.CC_STAT_WIDTH]
         overhang = min(midline - left, left + width - midline)
-        if overhang > 0.25 * width:
-            sides = np.where(across, 2, 1)
-        else:
-            sides = np.full(mask.shape, 2 if centroids[part][0] > midline else 1)
-        lungs = np.where(parts == part, sides, lungs).astype(np.uint8)
+        side = halves if overhang > 0.25 * width else 2 if centroids[part][0] > midline else 1
+        np.copyto(lungs, side, where=parts == part)
     return lungs
 
 
