@@ -133,7 +133,7 @@ def _size(count: int) -> str:
 
 
 def _decode_picture(data: bytes, kind: str) -> tuple[np.ndarray, list[str], float]:
-    """Return uint8 pixels (height, width), the notes and colour_of() for a format that Pillow reads."""
+    """Return uint8 pixels (height, width), the notes and Radiograph.colour, for a format that Pillow reads."""
     # Pillow's default. A library that turned it on would give films that are gray where the file was cut off.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:

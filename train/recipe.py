@@ -163,7 +163,6 @@ class Recipe:
                 f"{self.id}: expected lung masks in a recipe without a teacher and without a stage of the head alone, "
                 "neither of which passes them on. Received: one of these with lung_gate or exchanged_surroundings."
             )
-
         if self.even_heights and not self.balanced:
             raise RecipeError(f"{self.id}: expected balanced beside even_heights. Received: even_heights alone.")
 

@@ -1,10 +1,11 @@
-"""even-sizes: champion, to which the size of a film says nothing.
+"""even-sizes: champion, learnt from batches in which the height of a film does not tell its class.
 
     python -m train fit even-sizes [--weights FILE] && python -m train export even-sizes
     python -m train evaluate even-sizes
 
 The films of the two classes were cut differently before they were published, and squeezed into a square they show it.
-Here both classes are drawn equally often from each range of heights. docs/experiments.md says what that is worth.
+Here both classes are drawn equally often from each range of heights. What else goes with size, such as the aspect
+ratio, may still tell something. docs/experiments.md says what it is worth.
 Expected here: see model_zoo/exports/even-sizes/card.json, which holds the measured figures.
 """
 
