@@ -160,7 +160,7 @@ def test_an_audit_repeats(tiny, few_phantoms):
     assert set(first["method"]) == {*quick, *audit.BLIND}
 
 
-def test_the_command_measures_only_what_has_no_rows(tiny, monkeypatch):
+def test_the_command_measures_only_what_has_no_rows(tiny, monkeypatch, capsys):
     asked = []
 
     def measured(export, name, *how):
@@ -174,6 +174,9 @@ def test_the_command_measures_only_what_has_no_rows(tiny, monkeypatch):
     for path in (looking.rows_path(tiny, NAME), audit.rows_path(tiny, "chest_xray-test")):
         path.parent.mkdir(exist_ok=True)
         path.touch()
+    with pytest.raises(SystemExit):
+        command.main(["audit", "--images", "0"])
+    assert "above 0, received '0'" in capsys.readouterr().err
     assert command.main(["audit", "--images", "5", "--methods", "gradcam"]) == 0
     assert asked == [("chest_xray-test",), (NAME, 5, ["gradcam"])]
     asked.clear()

@@ -56,6 +56,17 @@ def test_no_experiment_can_see_what_it_is_judged_on():
         assert experiment.recipe.seed == 0, "all have the same validation films"
 
 
+@pytest.mark.parametrize("kind", experiments.UNSEEN_KINDS)
+def test_a_page_without_one_kind_of_unseen_films_is_refused(kind, tmp_path, monkeypatch):
+    rows = experiments.read_rows()
+    others = [name for name, own in experiments.EXPERIMENTS.items() if own.recipe.held_out != kind]
+    rows[rows["experiment"].isin(others)].to_csv(tmp_path / "rows.csv", index=False)
+    monkeypatch.setattr(experiments, "ROWS", tmp_path / "rows.csv")
+    with pytest.raises(RecipeError, match=f"none by {kind}"):
+        experiments.write_experiments({}, tmp_path / "page.md")
+    assert not (tmp_path / "page.md").exists()
+
+
 def test_rows_are_whole():
     rows = experiments.read_rows()
     assert tuple(rows.columns) == experiments.ROW

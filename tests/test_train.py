@@ -98,6 +98,12 @@ class TestData:
         assert set(range(50)) <= set(order)
         assert np.bincount(order, minlength=400)[:50].max() - np.bincount(order, minlength=400)[:50].min() <= 1
 
+    def test_strata_of_one_class_each_are_refused(self):
+        labels = np.array([0, 1] * 8)
+        data = ImageSet(np.zeros((16, 1, 1, 1), np.uint8), labels, ())
+        with pytest.raises(RecipeError, match="no group with both"):
+            Batches(data, 8, balanced=True, seed=0, strata=labels)
+
     def test_strata_do_not_tell_the_class_in_balanced_batches(self):
         # Of each stratum's normals and pneumonias: one of a single class, and two of which the stratum tells the class.
         counts = {0: (0, 300), 1: (40, 160), 2: (160, 40)}

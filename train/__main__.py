@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("model", nargs="*", help="default: every network")
     sub.add_argument(
-        "--images", type=int, default=32, help="how many of a set the methods are compared on (default: 32)"
+        "--images", type=_positive, default=32, help="how many of a set the methods are compared on (default: 32)"
     )
     sub.add_argument(
         "--methods", nargs="+", choices=TITLES, default=list(TITLES), help="those to compare (default: all)"
@@ -167,6 +167,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
     add("compare", _compare, "write docs/results.md: our figures beside the published ones", takes_model=False)
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, received {text!r}")
+    return int(text)
 
 
 def _run_folder(options) -> Path:

@@ -16,7 +16,7 @@ from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from cases.preprocess import model_input
 from train.image_size import native_sizes
-from train.recipe import Recipe
+from train.recipe import Recipe, RecipeError
 
 # Of each class, the films whose size misleads most.
 UNSEEN_SHARE = 0.3
@@ -147,7 +147,7 @@ class Batches(keras.utils.PyDataset):
     with balanced, a position is then from a group with a chance that is the same for both classes, in proportion to
     n0 n1 / (n0 + n1), where the group has n0 normals and n1 pneumonias (overlap weights, Li et al. 2018). steps:
     batches per epoch; 0 for as many as there are images. share: the rows of each batch to give, for one of several
-    processes. mixup: as a recipe's.
+    processes. mixup: as a recipe's. Raises RecipeError when balanced and no group has both classes.
     """
 
     def __init__(
@@ -200,6 +200,11 @@ class Batches(keras.utils.PyDataset):
         groups = np.unique(self.strata)
         counts = np.array([[np.sum(self._is_in(label, group)) for label in (0, 1)] for group in groups])
         overlap = counts.prod(axis=1) / counts.sum(axis=1)
+        if not overlap.any():
+            raise RecipeError(
+                f"Expected normals and pneumonias in at least one of the {len(groups)} groups to draw from. Received: "
+                "no group with both."
+            )
         # A generator of its own: batches without strata stay what they were.
         drawn = np.random.default_rng([self.seed, self.epoch, 1]).choice(groups, self.count, p=overlap / overlap.sum())
         for group in groups[overlap > 0]:

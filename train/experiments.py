@@ -273,10 +273,17 @@ def read_rows() -> pd.DataFrame:
 
 
 def write_experiments(exports: dict[str, Export], path: Path = PAGE) -> str:
-    """Write docs/experiments.md from ROWS and the cards of the networks that came of it, and return its text."""
+    """Write docs/experiments.md from ROWS and the cards of the networks that came of it, and return its text.
+
+    Raises RecipeError without rows of each kind of unseen films."""
     rows = read_rows()
     kinds = rows["experiment"].map(lambda name: EXPERIMENTS[name].recipe.held_out)
     by_kind = {kind: rows[kinds == kind] for kind in UNSEEN_KINDS}
+    if empty := [kind for kind, own in by_kind.items() if own.empty]:
+        raise RecipeError(
+            f"Expected rows of experiments judged by {', '.join(UNSEEN_KINDS)} in {ROWS}. Received: none by "
+            f"{empty[0]}. `python -m train experiments` runs what is missing."
+        )
     page = _PAGE.format(
         stand_ins="\n".join(
             fill(meaning.format(*(int(own[part].iloc[-1]) for part in PARTS)), 120, subsequent_indent="  ")
