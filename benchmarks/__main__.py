@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import engine, evidence, features, gallery, lungs, phantoms, startup
+from benchmarks import engine, evidence, features, gallery, lungs, normalisation, phantoms, startup
 
 BENCHMARKS = {
     "engine": engine.run,
@@ -10,6 +10,7 @@ BENCHMARKS = {
     "features": features.run,
     "gallery": gallery.run,
     "lungs": lungs.run,
+    "normalisation": normalisation.run,
     "phantoms": phantoms.run,
     "startup": startup.run,
 }

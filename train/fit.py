@@ -41,6 +41,7 @@ from train.checkpoints import (
     writing,
 )
 from train.data import Batches, ImageSet, development_sets, height_strata
+from train.normalisation import fused
 from train.recipe import Recipe, RecipeError, Stage
 from train.teacher import Imitation, answers_of
 
@@ -100,11 +101,10 @@ def fit(
             _fit_stage(network, recipe, stage, n, training, validation, saver, bar)
             bar.total -= n * (stage.epochs - len(rows_of(history, stage.name)))
     network.trainable = True
-    if precision != "float32":
-        mixed, network = network, recipe.build()
-        network.set_weights(mixed.get_weights())
     if distribution.is_first():
-        write_trained(network, history, HISTORY_COLUMNS, run)
+        result = recipe.build()
+        result.set_weights(network.get_weights())
+        write_trained(result, history, HISTORY_COLUMNS, run)
     return trained
 
 
@@ -136,7 +136,7 @@ def _starting_network(recipe: Recipe, weights: str | None, precision: str) -> tu
     # The network alone: augmentation, teacher and loss stay in float32.
     keras.config.set_dtype_policy(precision)
     try:
-        network = recipe.build() if source == "none" else recipe.build(weights=source)
+        network = fused(recipe.build() if source == "none" else recipe.build(weights=source))
     finally:
         keras.config.set_dtype_policy("float32")
     return network, _origin(source)
@@ -296,7 +296,7 @@ def _compile(trainer: keras.Model, recipe: Recipe, stage: Stage, steps: int) -> 
 def checkpointed_networks(recipe: Recipe, run: Path) -> Iterator[tuple[int, keras.Model]]:
     """(epoch, network) of each checkpoint in a run's folder, with averaged weights where the recipe averages; one
     network, with other weights each time."""
-    network = recipe.build()
+    network = fused(recipe.build())
     for folder in sorted(run.glob("checkpoint-[0-9]*")):
         history = json.loads((folder / "state.json").read_text())["history"]
         stage = next(stage for stage in recipe.stages if stage.name == history[-1]["stage"])
