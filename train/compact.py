@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from pathlib import Path
 
 import h5py
@@ -42,10 +43,24 @@ def _compressed_weights(content: bytes) -> bytes:
             if isinstance(item, h5py.Group):
                 copied = new.require_group(name)
             elif item.size > 1024:
-                copied = new.create_dataset(name, data=item[()], shuffle=True, compression="gzip", compression_opts=9)
+                copied = new.create_dataset(
+                    name, item.shape, item.dtype, chunks=item.shape, shuffle=True, compression="gzip"
+                )
+                copied.id.write_direct_chunk((0,) * item.ndim, _chunk(item[()]))
             else:
                 copied = new.create_dataset(name, data=item[()])
             copied.attrs.update(item.attrs)
 
         old.visititems(copy)
     return target.getvalue()
+
+
+def _chunk(values: np.ndarray) -> bytes:
+    """What HDF5's shuffle and gzip filters read back as these values.
+
+    Rounded weights have few different bytes and no strings that come again. The search for such strings, which HDF5
+    always asks of zlib, and the small chunks that h5py chooses made files a fifth larger than run lengths alone do.
+    """
+    shuffled = values.reshape(-1).view(np.uint8).reshape(-1, values.itemsize).T.tobytes()
+    packer = zlib.compressobj(9, zlib.DEFLATED, strategy=zlib.Z_RLE)
+    return packer.compress(shuffled) + packer.flush()
