@@ -7,6 +7,7 @@ The teacher must have been kept from the images that its pupil validates and rep
 import keras
 from keras import ops
 
+from model_zoo.folding import folded
 from model_zoo.registry import open_export
 from train.recipe import Recipe, RecipeError
 
@@ -39,7 +40,7 @@ def answers_of(recipe: Recipe) -> keras.Model:
             f"Expected a teacher that learnt from {recipe.id}'s training images only, with the same "
             f"{', '.join(_SPLIT)}. Received: {recipe.teacher}, with another {', '.join(other)}."
         )
-    network = keras.models.load_model(weights, compile=False)
+    network = folded(keras.models.load_model(weights, compile=False))
     inputs = keras.Input((recipe.side, recipe.side, recipe.channels))
     images = keras.layers.Resizing(card.side, card.side)(inputs)
     if recipe.channels != card.channels:
