@@ -11,8 +11,9 @@ app: $(VENV)/app.installed
 	@echo "LungLens: http://localhost:$(PORT) (Ctrl+C stops it)"
 	@$(BIN)/python -m streamlit run streamlit_app.py --server.headless true --server.port $(PORT)
 
+# Two processes, a file's tests in one of them, so that what a file loads is loaded once.
 test: $(VENV)/dev.installed lint
-	$(BIN)/python -m pytest -m "not browser"
+	$(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile
 
 # Needs a Chromium: LUNGLENS_CHROMIUM=/usr/bin/chromium make test-browser
 test-browser: $(VENV)/dev.installed
