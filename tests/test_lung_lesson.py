@@ -191,7 +191,7 @@ def test_even_heights_without_balanced_classes_are_refused(recipe):
 def test_a_repeat_is_the_recipe_on_the_same_split_with_other_draws():
     first, again = load_recipe("champion"), load_recipe("champion-repeat-2")
     assert again.id == "champion-repeat-2"
-    assert again.title == "Champion: MobileNetV2 with a lung gate, repeat 2"
+    assert again.title == "Champion, gated by lung, repeat 2"
     assert again.seed == first.seed
     assert again.run_seed != first.run_seed
     same = {"id", "title", "repeat", "build"}

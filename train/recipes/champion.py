@@ -64,7 +64,7 @@ def build(
 def recipe(quick: bool = False) -> Recipe:
     full = Recipe(
         id="champion",
-        title="Champion: MobileNetV2 with a lung gate",
+        title="Champion, gated by lung",
         summary="Learnt from lung masks to weigh only what lies in the lungs, so that its heatmap lies there too.",
         architecture="MobileNetV2, its two last resolutions joined, gated by lung, averaged over the lungs, one logit",
         build=partial(build, side=192, maps=128),

@@ -19,7 +19,7 @@ def recipe(quick: bool = False) -> Recipe:
     return dataclasses.replace(
         champion.recipe(quick),
         id="even-sizes",
-        title="Champion's twin, even sizes",
+        title="Champion, even sizes",
         summary="As champion, but learnt from batches in which the size of a film does not tell its class.",
         # Phantoms have one size.
         even_heights=not quick,

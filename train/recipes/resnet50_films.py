@@ -1,5 +1,5 @@
-"""resnet50-films: a ResNet50 that learns from films alone, taught by mobilenetv2, so that resnet50-bn has a backbone
-where ImageNet's weights cannot be had.
+"""resnet50-films: a ResNet50 that learns from films alone, so that resnet50-bn has a backbone where ImageNet's weights
+cannot be had. mobilenetv2-all teaches it.
 
     python -m train fit resnet50-films [--precision mixed_bfloat16]
     python -m train fit resnet50-bn --weights resnet50-films
@@ -27,16 +27,15 @@ def recipe(quick: bool = False) -> Recipe:
         title="ResNet50, learnt from films",
         summary="The backbone of resnet50-bn.",
         architecture="ResNet50, global average pooling, dropout, one logit",
-        build=partial(build, side=112),
-        side=112,
+        build=partial(build, side=128),
+        side=128,
         channels=3,
         heatmap_layer="conv5_block3_out",
         stages=(Stage("all layers", epochs=10, learning_rate=7e-4),),
         reference=None,
         limits=KERMANY_LIMITS,
-        random_test_share=0.25,
         balanced=True,
-        teacher="mobilenetv2",
+        teacher="mobilenetv2-all",
         augmentation=HARD_AUGMENTATION,
         weight_decay=1e-3,
         ema_momentum=0.99,
@@ -49,7 +48,6 @@ def recipe(quick: bool = False) -> Recipe:
         side=32,
         collection="phantom",
         stages=(Stage("quick", epochs=1, learning_rate=1e-3),),
-        random_test_share=0.0,
         teacher="",
         ema_momentum=0.9,
     )

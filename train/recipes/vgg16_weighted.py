@@ -1,10 +1,11 @@
 """vgg16-weighted: vgg16-frozen with a weighted loss, dropout, batch normalisation, and flips, rotations and zoom.
 
-    python -m train fit vgg16-weighted [--weights vgg16-films] && python -m train export vgg16-weighted
+    python -m train fit vgg16-weighted [--weights vgg16-all-films] && python -m train export vgg16-weighted
     python -m train evaluate vgg16-weighted
 
 Follows the second network of the workshop article that vgg16-frozen follows, which reports a test accuracy of 0.91.
-The backbone stays frozen; because images are changed each time, they pass through it in every epoch.
+The backbone stays frozen; because images are changed each time, they pass through it in every epoch. Beyond the
+article, exposure is changed too, and mobilenetv2-all teaches the head beside the labels.
 Expected here: see model_zoo/exports/vgg16-weighted/card.json, which holds the measured figures.
 """
 
@@ -15,7 +16,7 @@ import keras
 
 from model_zoo.card import Reference
 from train.networks import imagenet_mean, on_backbone
-from train.recipe import KERMANY_LIMITS, Augmentation, Recipe, Stage
+from train.recipe import HARD_AUGMENTATION, KERMANY_LIMITS, Recipe, Stage
 
 HEAD_LAYERS = 5
 
@@ -41,7 +42,7 @@ def recipe(quick: bool = False) -> Recipe:
         side=150,
         channels=3,
         heatmap_layer="block5_conv3",
-        stages=(Stage("head", epochs=5, learning_rate=1e-3, trainable=HEAD_LAYERS),),
+        stages=(Stage("head", epochs=4, learning_rate=1e-3, trainable=HEAD_LAYERS),),
         reference=Reference(
             title="workshop article on the Kermany set, VGG16 with weighted loss and augmentation",
             claims={"accuracy": 0.91},
@@ -49,9 +50,9 @@ def recipe(quick: bool = False) -> Recipe:
         ),
         limits=KERMANY_LIMITS,
         starting_weights="imagenet",
-        random_test_share=0.25,
         weighted_loss=True,
-        augmentation=Augmentation(horizontal_flip=True, rotation=10, zoom=(0.85, 1.3)),
+        teacher="mobilenetv2-all",
+        augmentation=HARD_AUGMENTATION,
         mantissa_bits=4,
     )
     if not quick:
@@ -63,5 +64,5 @@ def recipe(quick: bool = False) -> Recipe:
         collection="phantom",
         stages=(Stage("quick", epochs=2, learning_rate=2e-3, trainable=HEAD_LAYERS),),
         starting_weights="none",
-        random_test_share=0.0,
+        teacher="",
     )
