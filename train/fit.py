@@ -102,8 +102,9 @@ def fit(
             bar.total -= n * (stage.epochs - len(rows_of(history, stage.name)))
     network.trainable = True
     if distribution.is_first():
-        result = recipe.build()
-        result.set_weights(network.get_weights())
+        with distribution.paused():
+            result = recipe.build()
+            result.set_weights(network.get_weights())
         write_trained(result, history, HISTORY_COLUMNS, run)
     return trained
 
