@@ -42,9 +42,10 @@ def roc_curves(
     legend = alt.Legend(
         title=None,
         orient="bottom",
-        columns=2,
+        # On a phone two columns do not fit.
+        columns=1,
         labelColor=INK[ground],
-        labelLimit=150,
+        labelLimit=230,
         symbolType="stroke",
         symbolStrokeWidth=3,
     )
@@ -84,7 +85,7 @@ def roc_curves(
         .mark_line(color=QUIET_COLOUR, strokeDash=[4, 4], strokeWidth=1)
         .encode(x, y)
     )
-    return in_ink((chance + lines + marks).properties(height=380 + 20 * len(names)), ground)
+    return in_ink((chance + lines + marks).properties(height=460 + 20 * len(names)), ground)
 
 
 def thinned(curve: pd.DataFrame) -> pd.DataFrame:
