@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ from train.export import evaluate, export
 from train.fit import fit
 from train.networks import imagenet_mean, on_backbone, vgg16_normalised
 from train.recipe import Augmentation, RecipeError, Stage, TrainingStopped, load_recipe, recipe_ids
-from train.teacher import WEIGHT, Imitation, answers_of
+from train.teacher import WEIGHT, Hints, Imitation, answers_of
 
 RECIPE = tiny_training.RECIPE
 
@@ -390,9 +391,48 @@ class TestTeacher:
         gap = np.logaddexp(0, logits) - wanted * logits
         np.testing.assert_allclose(float(pupil.losses[0]), WEIGHT * gap.mean(), rtol=1e-5)
 
-    def test_a_pupil_learns_and_leaves_nothing_of_it_in_the_network(self, teacher, tmp_path):
-        network = keras.models.load_model(fit(self.PUPIL, tmp_path / "run"), compile=False)
+    @pytest.mark.parametrize("hints", [(), (("last_conv", "last_conv"),)])
+    def test_a_pupil_learns_and_leaves_nothing_of_it_in_the_network(self, teacher, tmp_path, hints):
+        pupil = dataclasses.replace(self.PUPIL, stages=(Stage("one", 1, 0.01, hints=hints),))
+        network = keras.models.load_model(fit(pupil, tmp_path / "run"), compile=False)
         assert network.count_params() == RECIPE.build().count_params()
+
+    def test_a_stage_with_hints_goes_on_where_it_stopped(self, teacher, tmp_path):
+        stage = Stage("one", 2, 0.01, hints=(("last_conv", "last_conv"),))
+        trained = fit(dataclasses.replace(self.PUPIL, stages=(stage,)), tmp_path / "run", keep_checkpoints=True)
+        expected = weights_of(trained)
+        trained.unlink()
+        shutil.rmtree(tmp_path / "run" / "checkpoint-0002")
+        again = weights_of(fit(dataclasses.replace(self.PUPIL, stages=(stage,)), tmp_path / "run"))
+        for one, other in zip(expected, again, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+
+    def test_beside_its_answers_it_shows_the_maps_of_its_layers(self, teacher, noise_images):
+        images = noise_images[:, :16, :16].astype(np.float32)
+        answers, seen = answers_of(self.PUPIL, ("last_conv",))(images)
+        network = keras.models.load_model(teacher.verified_model_path(), compile=False)
+        expected = keras.Model(network.input, network.get_layer("last_conv").output)(images)
+        np.testing.assert_allclose(seen.numpy(), expected.numpy(), rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(answers.numpy(), answers_of(self.PUPIL)(images).numpy(), rtol=1e-5)
+
+    def test_hints_cost_the_share_of_the_teachers_map_that_is_not_explained(self):
+        rng = np.random.default_rng(0)
+        its = np.repeat(np.repeat(rng.normal(3, 2, (5, 4, 4, 3)), 2, axis=1), 2, axis=2).astype(np.float32)
+        own = its[:, ::2, ::2] @ np.array([[2, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0]], np.float32)
+        logits, hints = np.ones((5, 1), np.float32), Hints()
+        np.testing.assert_array_equal(hints(logits, [own], [its], training=True), logits)
+        (projection,) = hints.projections
+        for kernel, bias, expected in (
+            (np.zeros((4, 3)), its.mean(axis=(0, 1, 2)), 1.0),
+            (np.array([[0, 0, 1], [0, 1, 0], [1, 0, -2], [0, 0, 0]]), np.zeros(3), 0.0),
+        ):
+            projection.set_weights([kernel, bias])
+            hints(logits, [own], [its], training=True)
+            assert float(hints.losses[-1]) == pytest.approx(expected, abs=1e-5)
+
+    def test_hints_without_a_teacher_are_refused(self):
+        with pytest.raises(RecipeError, match="a teacher for its hints"):
+            dataclasses.replace(RECIPE, stages=(Stage("one", 1, 0.01, hints=(("last_conv", "last_conv"),)),))
 
     def test_one_that_learnt_from_other_images_is_refused(self, teacher, tmp_path):
         with pytest.raises(RecipeError, match="another seed"):

@@ -43,7 +43,7 @@ from train.checkpoints import (
 from train.data import Batches, ImageSet, development_sets, height_strata
 from train.normalisation import fused
 from train.recipe import Recipe, RecipeError, Stage
-from train.teacher import Imitation, answers_of
+from train.teacher import pupil
 
 
 def fit(
@@ -246,9 +246,10 @@ def _trainer(network: keras.Model, recipe: Recipe, stage: Stage) -> keras.Model:
     if recipe.needs_lungs:
         return lung_lesson.trainer(network, recipe, as_float32)
     augmented = augmenter(recipe.augmentation, recipe.run_seed)(network.input)
-    logits = as_float32(network(augmented))
     if recipe.teacher:
-        logits = Imitation()(logits, answers_of(recipe)(augmented))
+        logits = pupil(network, recipe, stage.hints, augmented, as_float32)
+    else:
+        logits = as_float32(network(augmented))
     return keras.Model(network.input, logits, name="trainer")
 
 

@@ -102,7 +102,7 @@ def vgg16_normalised(side: int, dropout: float, divisor: int = 1) -> keras.Model
         for place in range(convolutions):
             last = (block, place) == (4, 2)
             x = _convolution(x, maps // divisor, name="last_conv" if last else None)
-        x = layers.MaxPooling2D()(x)
+        x = layers.MaxPooling2D(name=f"block{block + 1}_pool")(x)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(dropout)(x)
     return keras.Model(inputs, layers.Dense(1, name="logit")(x), name="vgg16_normalised")

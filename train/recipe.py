@@ -85,6 +85,8 @@ class Stage:
     patience: stop after this many epochs in a row without a lower validation loss; 0 to run all epochs.
     stop_below: stop once the validation loss was below this in `patience` epochs in a row, and for no other reason;
         0 for the plain patience.
+    hints: pairs of one of the network's layers and one of the teacher's, whose feature maps it learns beside the
+        teacher's answers (train/teacher.py).
     """
 
     name: str
@@ -96,6 +98,7 @@ class Stage:
     steps: int = 0
     patience: int = 0
     stop_below: float = 0.0
+    hints: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,8 @@ class Recipe:
                 f"{self.id}: expected lung masks in a recipe without a teacher and without a stage of the head alone, "
                 "neither of which passes them on. Received: one of these with lung_gate or exchanged_surroundings."
             )
+        if not self.teacher and any(stage.hints for stage in self.stages):
+            raise RecipeError(f"{self.id}: expected a teacher for its hints. Received: none.")
         if self.even_heights and not self.balanced:
             raise RecipeError(f"{self.id}: expected balanced beside even_heights. Received: even_heights alone.")
 

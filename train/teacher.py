@@ -1,5 +1,7 @@
 """Learning from a better model: its answers on the very images that the network is shown, augmentation included, beside
-the labels (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent").
+the labels (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent"). A stage may add what
+the teacher sees on the way to its answer (Romero et al. 2015, "FitNets: hints for thin deep nets"): a network from
+random weights then learns features that ImageNet's photographs have formed, not one number per film alone.
 
 The teacher must have been kept from the images that its pupil validates and reports on, so both have the same split.
 """
@@ -26,8 +28,42 @@ class Imitation(keras.layers.Layer):
         return logits
 
 
-def answers_of(recipe: Recipe) -> keras.Model:
-    """The recipe's teacher, frozen: its pupil's input, (n, side, side, channels) in 0..255, to its calibrated logits.
+class Hints(keras.layers.Layer):
+    """Passes logits (n, 1) on; in training it adds, for each pair of maps, the share of the teacher's variance that a
+    linear function of the pupil's channels, learnt beside, leaves unexplained. The maps, (n, rows, columns, channels), may differ in all but n;
+    the teacher's are brought to the pupil's rows and columns."""
+
+    def build(self, logits_shape, found_shape, wanted_shape):
+        self.projections = [keras.layers.Dense(shape[-1]) for shape in wanted_shape]
+        for projection, shape in zip(self.projections, found_shape, strict=True):
+            projection.build(shape)
+
+    def call(self, logits, found, wanted, training=False):
+        if training:
+            for projection, own, its in zip(self.projections, found, wanted, strict=True):
+                its = ops.image.resize(its, own.shape[1:3])
+                spread = its - ops.mean(its, axis=(0, 1, 2), keepdims=True)
+                self.add_loss(ops.mean(ops.square(its - projection(own))) / ops.mean(ops.square(spread)))
+        return logits
+
+
+def pupil(network: keras.Model, recipe: Recipe, hints: tuple[tuple[str, str], ...], images, finish: keras.layers.Layer):
+    """The logits, (n, 1), of a network that learns from its recipe's teacher.
+
+    hints: pairs of one of the network's layers and one of the teacher's, whose maps it learns too. images: what both
+    see, (n, side, side, channels) in 0..255. finish: applied to the logits. Errors as for answers_of.
+    """
+    if not hints:
+        return Imitation()(finish(network(images)), answers_of(recipe)(images))
+    own, its = zip(*hints, strict=True)
+    found = keras.Model(network.input, [network.output, *(network.get_layer(name).output for name in own)])(images)
+    wanted = answers_of(recipe, its)(images)
+    return Hints()(Imitation()(finish(found[0]), wanted[0]), found[1:], wanted[1:])
+
+
+def answers_of(recipe: Recipe, maps: tuple[str, ...] = ()) -> keras.Model:
+    """The recipe's teacher, frozen: its pupil's input, (n, side, side, channels) in 0..255, to its calibrated logits
+    and, where layers are named in maps, to a list of these and the layers' outputs.
 
     Raises RecipeError for a teacher that learnt from another share of the images, ExportError or CardError for one that
     cannot be used.
@@ -46,7 +82,9 @@ def answers_of(recipe: Recipe) -> keras.Model:
     if recipe.channels != card.channels:
         # A film's channels are equal.
         images = keras.layers.Concatenate()([images[..., :1]] * card.channels)
-    logits = network(images, training=False)
-    answers = keras.Model(inputs, keras.layers.Rescaling(1 / card.temperature)(logits), name="teacher")
+    seen = keras.Model(network.input, [network.output, *(network.get_layer(name).output for name in maps)])
+    logits, *outputs = seen(images, training=False)
+    logits = keras.layers.Rescaling(1 / card.temperature)(logits)
+    answers = keras.Model(inputs, [logits, *outputs] if maps else logits, name="teacher")
     answers.trainable = False
     return answers

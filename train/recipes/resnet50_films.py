@@ -1,5 +1,5 @@
 """resnet50-films: a ResNet50 that learns from films alone, so that resnet50-bn has a backbone where ImageNet's weights
-cannot be had. mobilenetv2-all teaches it.
+cannot be had. mobilenetv2-all teaches it: ten epochs learn its answers, and those after them its feature maps too.
 
     python -m train fit resnet50-films [--precision mixed_bfloat16]
     python -m train fit resnet50-bn --weights resnet50-films
@@ -14,6 +14,12 @@ import keras
 
 from train.networks import imagenet_mean, on_backbone
 from train.recipe import HARD_AUGMENTATION, KERMANY_LIMITS, Recipe, Stage
+
+HINTS = (
+    ("conv3_block4_out", "block_5_add"),
+    ("conv4_block6_out", "block_12_add"),
+    ("conv5_block3_out", "out_relu"),
+)
 
 
 def build(side: int) -> keras.Model:
@@ -31,7 +37,10 @@ def recipe(quick: bool = False) -> Recipe:
         side=128,
         channels=3,
         heatmap_layer="conv5_block3_out",
-        stages=(Stage("all layers", epochs=10, learning_rate=7e-4),),
+        stages=(
+            Stage("all layers", epochs=10, learning_rate=7e-4),
+            Stage("features", epochs=15, learning_rate=7e-4, hints=HINTS),
+        ),
         reference=None,
         limits=KERMANY_LIMITS,
         balanced=True,
