@@ -28,7 +28,7 @@ def build(side: int, neurons: int, weights: str = "none") -> keras.Model:
 def recipe(quick: bool = False) -> Recipe:
     full = Recipe(
         id="resnet50-bn",
-        title="ResNet50, batch normalisation",
+        title="ResNet50, batch norm",
         summary="A ResNet50 of which only the batch normalisation and a small head were adjusted.",
         architecture="ResNet50, frozen but for its batch normalisation, pooling, a dense layer of 64, one logit",
         build=partial(build, side=128, neurons=64),
