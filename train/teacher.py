@@ -30,8 +30,8 @@ class Imitation(keras.layers.Layer):
 
 class Hints(keras.layers.Layer):
     """Passes logits (n, 1) on; in training it adds, for each pair of maps, the share of the teacher's variance that a
-    linear function of the pupil's channels, learnt beside, leaves unexplained. The maps, (n, rows, columns, channels), may differ in all but n;
-    the teacher's are brought to the pupil's rows and columns."""
+    linear function of the pupil's channels, learnt beside, leaves unexplained. The maps, (n, rows, columns, channels),
+    may differ in all but n; the teacher's are brought to the pupil's rows and columns."""
 
     def build(self, logits_shape, found_shape, wanted_shape):
         self.projections = [keras.layers.Dense(shape[-1]) for shape in wanted_shape]
