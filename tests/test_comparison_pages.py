@@ -262,6 +262,19 @@ print(sorted(name for name in ("tensorflow", "keras") if name in sys.modules))
     assert result.stdout.strip() == "[]", result.stderr
 
 
+@pytest.mark.parametrize(("count", "on_a_phone"), [(3, True), (16, False)])
+def test_agreement_is_written_only_on_tiles_that_it_fits(count, on_a_phone):
+    names = [f"model {i}" for i in range(count)]
+    cells = [(one, other, 0.9, 0.8) for one in names for other in names]
+    pairs = pd.DataFrame(cells, columns=["first", "second", "share", "kappa"])
+    spec = figures.agreement_matrix(pairs, names, "share", "light").to_dict()
+    (text,) = (layer["mark"] for layer in spec["layer"] if layer["mark"]["type"] == "text")
+    condition, _ = text["opacity"]["expr"].split(" ? ")
+    # The widths of the tiles together at 390 and 1440 pixels, as seen in Chromium.
+    assert eval(condition, {"width": 215}) is on_a_phone
+    assert eval(condition, {"width": 835})
+
+
 def test_many_long_curves_are_told_apart_and_thinned():
     rows = xray_rows(1, images=20_000)
     curve = evaluation.roc(rows)

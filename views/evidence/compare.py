@@ -277,7 +277,7 @@ def show_agreement(exports: dict[str, Export], name: str, rows: dict[str, pd.Dat
     st.caption(
         f"What two models call the same {len(images):,} images, each at its own operating point. Models that are both "
         "mostly right agree often by chance alone; Cohen's kappa takes that off: 1 is full agreement, 0 is what chance "
-        "gives."
+        "gives. The darker, the more alike; touch a tile for its figures."
     )
     show_all_wrong(name, images, comparison.all_wrong(images, called), len(rows))
 

@@ -99,12 +99,12 @@ def thinned(curve: pd.DataFrame) -> pd.DataFrame:
 def agreement_matrix(pairs: pd.DataFrame, names: list[str], measure: str, ground: str) -> alt.LayerChart:
     """comparison.agreement as a matrix, with names in first and second, in the order of names.
 
-    measure: "share" or "kappa".
+    measure: "share" or "kappa". It is written on the tiles where they are wide enough.
     """
     lowest = pairs[measure].min()
     lowest = 0.0 if pd.isna(lowest) else min(lowest, 0.99)
     dark = lowest + 0.7 * (1 - lowest)
-    axis = {"title": None, "grid": False, "domain": False, "ticks": False, "labelLimit": 120}
+    axis = {"title": None, "grid": False, "domain": False, "ticks": False, "labelLimit": 150}
     base = alt.Chart(pairs).encode(
         x=alt.X(
             "second:N",
@@ -122,7 +122,9 @@ def agreement_matrix(pairs: pd.DataFrame, names: list[str], measure: str, ground
     )
     scale = alt.Scale(domain=[lowest, 1], range=[_PALE, _DARK])
     tiles = base.mark_rect(cornerRadius=4).encode(color=alt.Color(f"{measure}:Q", scale=scale, legend=None))
-    text = base.mark_text(fontSize=13 if len(names) <= _ROOMY else 9, fontWeight=600).encode(
+    size = 13 if len(names) <= _ROOMY else 9
+    fits = f"width > {2.5 * size * len(names)} ? 1 : 0"
+    text = base.mark_text(fontSize=size, fontWeight=600, opacity=alt.ExprRef(fits)).encode(
         text=alt.Text(f"{measure}:Q", format=".0%" if measure == "share" else ".2f"),
         color=alt.when(alt.datum[measure] > dark).then(alt.value("white")).otherwise(alt.value("#14232a")),
     )
