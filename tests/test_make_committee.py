@@ -120,6 +120,16 @@ def test_its_card_says_what_it_is(made, members):
     assert not (made.folder / "model.keras").exists()
 
 
+def test_a_limit_that_several_members_share_is_said_once(root):
+    shutil.copytree(root / "two", root / "three")
+    for member_id in ("two", "three"):
+        path = root / member_id / "card.json"
+        card = read_card(path)
+        write_card(dataclasses.replace(card, id=member_id, title=f"Tiny {member_id}", limits=card.limits[::-1]), path)
+    limits = make_committee("trio", ["one", "two", "three"], root).card.limits
+    assert limits[:3] == ("Knows blobs.", "Tiny one: Sees 32 pixels.", "Tiny two; Tiny three: Sees 16 pixels.")
+
+
 def test_evaluate_adds_the_test_rows_and_notes_the_reading(made, tmp_path):
     root = shutil.copytree(made.folder.parent, tmp_path / "exports")
     summaries = evaluate(open_export("together", root), "blobs")

@@ -145,8 +145,6 @@ def _draft(
     cards = [member.card for member in members]
     titles = "; ".join(card.title for card in cards)
     protocols = dict.fromkeys(card.data.protocol for card in cards)
-    shared = [limit for limit in cards[0].limits if all(limit in card.limits for card in cards)]
-    own = [f"{card.title}: {limit}" for card in cards for limit in card.limits if limit not in shared]
     return Card(
         id=committee_id,
         title=f"Committee of {len(members)} networks",
@@ -168,13 +166,23 @@ def _draft(
         recipe={"target_sensitivity": target},
         training=Training(epochs=0, seconds=0.0, **environment()),
         limits=(
-            *shared,
-            *own,
+            *_limits(cards),
             "Its members learnt from the same films: what all of them learnt wrong, they say together.",
             "Takes as long as all of its members together, because each of them looks at the film.",
         ),
         committee=Committee({member.id: member.card.weights.sha256 for member in members}, 0.0),
     )
+
+
+def _limits(cards: Sequence[Card]) -> list[str]:
+    """The members' limits, each once: first those of all members, then the rest behind the titles of those that have
+    them."""
+    holders: dict[str, list[str]] = {}
+    for card in cards:
+        for limit in card.limits:
+            holders.setdefault(limit, []).append(card.title)
+    shared = [limit for limit, titles in holders.items() if len(titles) == len(cards)]
+    return shared + [f"{'; '.join(holders[limit])}: {limit}" for limit in holders if limit not in shared]
 
 
 def _listed(values: dict) -> str:
