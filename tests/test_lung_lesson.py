@@ -14,6 +14,7 @@ from train.data import Batches, ImageSet, development_sets, without_unseen
 from train.fit import checkpointed_networks, fit
 from train.recipe import Augmentation, RecipeError, Stage, load_recipe
 from train.recipes import champion
+from train.teacher import WEIGHT
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -177,9 +178,33 @@ def test_unseen_series_share_no_patient_with_the_rest():
     assert [entry.patient_id for entry in unseen] == ["b", "d"]
 
 
-@pytest.mark.parametrize("changes", [{"teacher": "cnn11"}, {"stages": (Stage("head", 1, 1e-3, trainable="head"),)}])
-def test_what_would_lose_the_masks_is_refused(recipe, changes):
-    with pytest.raises(RecipeError, match="champion: expected lung masks"):
+def test_a_teacher_sees_the_film_as_it_was_before_it_was_exchanged_and_exposed(recipe, monkeypatch):
+    def mean_gray(recipe):
+        film = keras.Input((recipe.side, recipe.side, recipe.channels))
+        gray = keras.layers.GlobalAveragePooling2D()(film)
+        return keras.Model(film, keras.layers.Rescaling(1 / 64, offset=-2)(gray))
+
+    monkeypatch.setattr(lung_lesson, "answers_of", mean_gray)
+    pupil = dataclasses.replace(
+        recipe, teachers=("mean gray",), exchanged_surroundings=1.0, augmentation=Augmentation(brightness=0.5)
+    )
+    images, masks = (np.repeat(np.repeat(part, 3, axis=1), 3, axis=2) for part in pairs())
+    trainer = lung_lesson.trainer(pupil.build(), pupil, keras.layers.Activation("linear"))
+    logits = keras.ops.convert_to_numpy(trainer(np.concatenate([images, masks], axis=-1), training=True))
+    answers = images.mean(axis=(1, 2)) / 64 - 2
+    gap = np.logaddexp(0, logits) - logits / (1 + np.exp(-answers))
+    assert float(trainer.losses[-1]) == pytest.approx(WEIGHT * gap.mean(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"stages": (Stage("head", 1, 1e-3, trainable="head"),)}, "no stage of the head alone"),
+        ({"stages": (Stage("one", 1, 1e-3, hints=(("a", "b"),)),), "teachers": ("cnn11",)}, "without lung masks"),
+    ],
+)
+def test_what_would_lose_the_masks_is_refused(recipe, changes, expected):
+    with pytest.raises(RecipeError, match=f"champion: expected .*{expected}"):
         dataclasses.replace(recipe, **changes)
 
 

@@ -369,7 +369,7 @@ class TestTeacher:
         monkeypatch.setattr("train.teacher.open_export", lambda model_id: exported)
         return exported
 
-    PUPIL = dataclasses.replace(RECIPE, id="pupil", teacher="tiny", stages=(Stage("one", 1, 0.01),))
+    PUPIL = dataclasses.replace(RECIPE, id="pupil", teachers=("tiny",), stages=(Stage("one", 1, 0.01),))
 
     def test_its_answers_are_its_calibrated_logits(self, teacher, noise_images):
         images = noise_images[:, :16, :16].astype(np.float32)
@@ -430,9 +430,29 @@ class TestTeacher:
             hints(logits, [own], [its], training=True)
             assert float(hints.losses[-1]) == pytest.approx(expected, abs=1e-5)
 
-    def test_hints_without_a_teacher_are_refused(self):
-        with pytest.raises(RecipeError, match="a teacher for its hints"):
-            dataclasses.replace(RECIPE, stages=(Stage("one", 1, 0.01, hints=(("last_conv", "last_conv"),)),))
+    def test_several_answer_with_the_mean_of_their_logits(self, exported, monkeypatch, noise_images):
+        surer = dataclasses.replace(exported.card, temperature=exported.card.temperature / 3)
+        exports = {"tiny": exported, "surer": dataclasses.replace(exported, card=surer)}
+        monkeypatch.setattr("train.teacher.open_export", exports.get)
+        images = noise_images[:, :16, :16].astype(np.float32)
+        both = dataclasses.replace(self.PUPIL, teachers=("tiny", "surer"))
+        np.testing.assert_allclose(
+            answers_of(both)(images).numpy(), 2 * answers_of(self.PUPIL)(images).numpy(), rtol=1e-4
+        )
+
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            ({"teachers": ()}, "Received: 0 teachers"),
+            ({"teachers": ("tiny", "other")}, "Received: 2 teachers"),
+            ({"stages": (Stage("head", 1, 0.01, trainable="head"),)}, "no stage of the head alone"),
+            ({"held_out": "series"}, "no teachers beside held_out"),
+        ],
+    )
+    def test_what_cannot_be_taught_is_refused(self, changes, expected):
+        hinted = dataclasses.replace(self.PUPIL, stages=(Stage("one", 1, 0.01, hints=(("a", "b"),)),))
+        with pytest.raises(RecipeError, match=expected):
+            dataclasses.replace(hinted, **changes)
 
     def test_one_that_learnt_from_other_images_is_refused(self, teacher, tmp_path):
         with pytest.raises(RecipeError, match="another seed"):

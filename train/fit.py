@@ -246,7 +246,7 @@ def _trainer(network: keras.Model, recipe: Recipe, stage: Stage) -> keras.Model:
     if recipe.needs_lungs:
         return lung_lesson.trainer(network, recipe, as_float32)
     augmented = augmenter(recipe.augmentation, recipe.run_seed)(network.input)
-    if recipe.teacher:
+    if recipe.teachers:
         logits = pupil(network, recipe, stage.hints, augmented, as_float32)
     else:
         logits = as_float32(network(augmented))

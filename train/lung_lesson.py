@@ -17,6 +17,7 @@ from train.augment import augmenter, geometry_and_exposure
 from train.data import ImageSet
 from train.lungs import data as lung_data
 from train.recipe import Recipe
+from train.teacher import Imitation, answers_of
 
 # The cut around exchanged lungs is widened and softened over this share of the side.
 _MARGIN = 0.05
@@ -39,22 +40,29 @@ def with_masks(recipe: Recipe, data: ImageSet) -> ImageSet:
 def trainer(network: keras.Model, recipe: Recipe, finish: keras.layers.Layer) -> keras.Model:
     """What fit.py fits: images and masks, (n, side, side, channels + 1) as with_masks gives them, to logits (n, 1).
 
-    finish: applied to the logits.
+    Teachers see a film before its surroundings are exchanged and its exposure is changed, and so answer as well as
+    they can what the network is to answer under worse conditions. finish: applied to the logits. Errors as for
+    teacher.answers_of.
     """
     geometry, exposure = geometry_and_exposure(recipe.augmentation)
     pairs = keras.Input((recipe.side, recipe.side, recipe.channels + 1))
     moved = augmenter(geometry, recipe.run_seed)(pairs)
-    images, masks = moved[..., :-1], moved[..., -1:]
+    films, masks = moved[..., :-1], moved[..., -1:]
+    images = films
     if recipe.exchanged_surroundings:
         images = ExchangeSurroundings(recipe.exchanged_surroundings, recipe.run_seed)(images, masks)
     expose = augmenter(exposure, recipe.run_seed)
     expose.name = "exposure"
     images = expose(images)
-    if not recipe.lung_gate:
-        return keras.Model(pairs, finish(network(images)), name="trainer")
-    gated = keras.Model(network.input, [network.output, network.get_layer(recipe.lung_gate).output], name="gated")
-    logits, gate = gated(images)
-    return keras.Model(pairs, GateLesson()(finish(logits), gate, masks), name="trainer")
+    if recipe.lung_gate:
+        gate_layer = network.get_layer(recipe.lung_gate)
+        logits, gate = keras.Model(network.input, [network.output, gate_layer.output], name="gated")(images)
+        logits = GateLesson()(finish(logits), gate, masks)
+    else:
+        logits = finish(network(images))
+    if recipe.teachers:
+        logits = Imitation()(logits, answers_of(recipe)(films))
+    return keras.Model(pairs, logits, name="trainer")
 
 
 class ExchangeSurroundings(keras.layers.Layer):

@@ -85,7 +85,7 @@ class Stage:
     patience: stop after this many epochs in a row without a lower validation loss; 0 to run all epochs.
     stop_below: stop once the validation loss was below this in `patience` epochs in a row, and for no other reason;
         0 for the plain patience.
-    hints: pairs of one of the network's layers and one of the teacher's, whose feature maps it learns beside the
+    hints: pairs of one of the network's layers and one of its only teacher's, whose feature maps it learns beside the
         teacher's answers (train/teacher.py).
     """
 
@@ -115,7 +115,7 @@ class Recipe:
     even_heights: with balanced, draw both classes equally often from each range of heights too (train.data.Batches), so
         that the size at which a film was published does not tell its class.
     weighted_loss: an image of the rarer class weighs more, so that both classes weigh the same in sum.
-    teacher: id of an export whose answers the network learns beside the labels (train/teacher.py); "" for none.
+    teachers: ids of exports whose answers, their mean, the network learns beside the labels (train/teacher.py).
     lung_gate: name of a layer of the network, (n, rows, columns, 1) in 0..1, that learns how much of each cell lies in
         the true lungs (train/lung_lesson.py); "" for none.
     exchanged_surroundings: share of the images of which all but the lungs comes from another image of the batch.
@@ -146,7 +146,7 @@ class Recipe:
     balanced: bool = False
     even_heights: bool = False
     weighted_loss: bool = False
-    teacher: str = ""
+    teachers: tuple[str, ...] = ()
     lung_gate: str = ""
     exchanged_surroundings: float = 0.0
     mixup: float = 0.0
@@ -161,13 +161,20 @@ class Recipe:
     repeat: int = 0
 
     def __post_init__(self):
-        if self.needs_lungs and (self.teacher or any(stage.trainable == "head" for stage in self.stages)):
+        if any(stage.trainable == "head" for stage in self.stages) and (self.needs_lungs or self.teachers):
             raise RecipeError(
-                f"{self.id}: expected lung masks in a recipe without a teacher and without a stage of the head alone, "
-                "neither of which passes them on. Received: one of these with lung_gate or exchanged_surroundings."
+                f"{self.id}: expected no stage of the head alone, which sees features and no images, beside lung masks "
+                "or teachers. Received: one of these with lung_gate, exchanged_surroundings or teachers."
             )
-        if not self.teacher and any(stage.hints for stage in self.stages):
-            raise RecipeError(f"{self.id}: expected a teacher for its hints. Received: none.")
+        if any(stage.hints for stage in self.stages) and (len(self.teachers) != 1 or self.needs_lungs):
+            raise RecipeError(
+                f"{self.id}: expected hints from one teacher and without lung masks. Received: "
+                f"{len(self.teachers)} teachers{' and lung masks' if self.needs_lungs else ''}."
+            )
+        if self.held_out and self.teachers:
+            raise RecipeError(
+                f"{self.id}: expected no teachers beside held_out, whose films they have learnt from. Received: both."
+            )
         if self.even_heights and not self.balanced:
             raise RecipeError(f"{self.id}: expected balanced beside even_heights. Received: even_heights alone.")
 

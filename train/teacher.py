@@ -3,7 +3,8 @@ the labels (Beyer et al. 2022, "Knowledge distillation: a good teacher is patien
 the teacher sees on the way to its answer (Romero et al. 2015, "FitNets: hints for thin deep nets"): a network from
 random weights then learns features that ImageNet's photographs have formed, not one number per film alone.
 
-The teacher must have been kept from the images that its pupil validates and reports on, so both have the same split.
+Several teachers answer with the mean of their calibrated logits. Each must have been kept from the images that its
+pupil validates and reports on, so all have the same split.
 """
 
 import keras
@@ -48,10 +49,10 @@ class Hints(keras.layers.Layer):
 
 
 def pupil(network: keras.Model, recipe: Recipe, hints: tuple[tuple[str, str], ...], images, finish: keras.layers.Layer):
-    """The logits, (n, 1), of a network that learns from its recipe's teacher.
+    """The logits, (n, 1), of a network that learns from its recipe's teachers.
 
-    hints: pairs of one of the network's layers and one of the teacher's, whose maps it learns too. images: what both
-    see, (n, side, side, channels) in 0..255. finish: applied to the logits. Errors as for answers_of.
+    hints: pairs of one of the network's layers and one of the only teacher's, whose maps it learns too. images: what
+    all see, (n, side, side, channels) in 0..255. finish: applied to the logits. Errors as for answers_of.
     """
     if not hints:
         return Imitation()(finish(network(images)), answers_of(recipe)(images))
@@ -62,29 +63,37 @@ def pupil(network: keras.Model, recipe: Recipe, hints: tuple[tuple[str, str], ..
 
 
 def answers_of(recipe: Recipe, maps: tuple[str, ...] = ()) -> keras.Model:
-    """The recipe's teacher, frozen: its pupil's input, (n, side, side, channels) in 0..255, to its calibrated logits
-    and, where layers are named in maps, to a list of these and the layers' outputs.
+    """The recipe's teachers, frozen: their pupil's input, (n, side, side, channels) in 0..255, to the mean of their
+    calibrated logits, (n, 1), and, where layers of an only teacher are named in maps, to a list of these and the
+    layers' outputs.
 
     Raises RecipeError for a teacher that learnt from another share of the images, ExportError or CardError for one that
     cannot be used.
     """
-    export = open_export(recipe.teacher)
+    inputs = keras.Input((recipe.side, recipe.side, recipe.channels))
+    found = [_answers(teacher, recipe, maps, inputs) for teacher in recipe.teachers]
+    logits = [own[0] for own in found]
+    mean = logits[0] if len(logits) == 1 else keras.layers.Average()(logits)
+    answers = keras.Model(inputs, [mean, *found[0][1:]] if maps else mean, name="teacher")
+    answers.trainable = False
+    return answers
+
+
+def _answers(teacher: str, recipe: Recipe, maps: tuple[str, ...], inputs) -> list:
+    """One teacher's calibrated logits for its pupil's input, and the outputs of its layers named in maps."""
+    export = open_export(teacher)
     weights = export.verified_model_path()
     card, own = export.card, recipe.hyperparameters()
     if other := [name for name in _SPLIT if card.recipe.get(name) != own[name]]:
         raise RecipeError(
             f"Expected a teacher that learnt from {recipe.id}'s training images only, with the same "
-            f"{', '.join(_SPLIT)}. Received: {recipe.teacher}, with another {', '.join(other)}."
+            f"{', '.join(_SPLIT)}. Received: {teacher}, with another {', '.join(other)}."
         )
     network = folded(keras.models.load_model(weights, compile=False))
-    inputs = keras.Input((recipe.side, recipe.side, recipe.channels))
     images = keras.layers.Resizing(card.side, card.side)(inputs)
     if recipe.channels != card.channels:
         # A film's channels are equal.
         images = keras.layers.Concatenate()([images[..., :1]] * card.channels)
     seen = keras.Model(network.input, [network.output, *(network.get_layer(name).output for name in maps)])
     logits, *outputs = seen(images, training=False)
-    logits = keras.layers.Rescaling(1 / card.temperature)(logits)
-    answers = keras.Model(inputs, [logits, *outputs] if maps else logits, name="teacher")
-    answers.trainable = False
-    return answers
+    return [keras.layers.Rescaling(1 / card.temperature)(logits), *outputs]

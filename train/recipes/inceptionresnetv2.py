@@ -49,7 +49,7 @@ def recipe(quick: bool = False) -> Recipe:
         limits=KERMANY_LIMITS,
         random_test_share=0.25,
         balanced=True,
-        teacher="mobilenetv2",
+        teachers=("mobilenetv2",),
         augmentation=HARD_AUGMENTATION,
         weight_decay=1e-3,
         ema_momentum=0.99,
@@ -64,6 +64,6 @@ def recipe(quick: bool = False) -> Recipe:
         collection="phantom",
         stages=(Stage("quick", epochs=1, learning_rate=1e-3),),
         random_test_share=0.0,
-        teacher="",
+        teachers=(),
         ema_momentum=0.9,
     )

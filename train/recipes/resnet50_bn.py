@@ -52,7 +52,7 @@ def recipe(quick: bool = False) -> Recipe:
         ),
         limits=KERMANY_LIMITS,
         starting_weights="imagenet",
-        teacher="mobilenetv2-all",
+        teachers=("mobilenetv2-all",),
         augmentation=dataclasses.replace(HARD_AUGMENTATION, shear=10),
         ema_momentum=0.99,
         mantissa_bits=3,
@@ -66,6 +66,6 @@ def recipe(quick: bool = False) -> Recipe:
         collection="phantom",
         stages=(Stage("quick", epochs=1, learning_rate=1e-3, trainable="batch normalisation"),),
         starting_weights="none",
-        teacher="",
+        teachers=(),
         ema_momentum=0.9,
     )

@@ -22,9 +22,9 @@ HINTS = (
 )
 
 
-def build(side: int) -> keras.Model:
+def build(side: int, weights: str = "none") -> keras.Model:
     head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.3)]
-    return on_backbone(keras.applications.ResNet50, imagenet_mean(), side, head, "none")
+    return on_backbone(keras.applications.ResNet50, imagenet_mean(), side, head, weights)
 
 
 def recipe(quick: bool = False) -> Recipe:
@@ -44,7 +44,7 @@ def recipe(quick: bool = False) -> Recipe:
         reference=None,
         limits=KERMANY_LIMITS,
         balanced=True,
-        teacher="mobilenetv2-all",
+        teachers=("mobilenetv2-all",),
         augmentation=HARD_AUGMENTATION,
         weight_decay=1e-3,
         ema_momentum=0.99,
@@ -57,6 +57,6 @@ def recipe(quick: bool = False) -> Recipe:
         side=32,
         collection="phantom",
         stages=(Stage("quick", epochs=1, learning_rate=1e-3),),
-        teacher="",
+        teachers=(),
         ema_momentum=0.9,
     )

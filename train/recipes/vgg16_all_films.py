@@ -31,5 +31,5 @@ def recipe(quick: bool = False) -> Recipe:
             Stage("features", epochs=13, learning_rate=1e-3, hints=HINTS),
         ),
         random_test_share=0.0,
-        teacher="mobilenetv2-all",
+        teachers=("mobilenetv2-all",),
     )

@@ -51,7 +51,7 @@ def recipe(quick: bool = False) -> Recipe:
         limits=KERMANY_LIMITS,
         starting_weights="imagenet",
         weighted_loss=True,
-        teacher="mobilenetv2-all",
+        teachers=("mobilenetv2-all",),
         augmentation=HARD_AUGMENTATION,
         mantissa_bits=4,
     )
@@ -64,5 +64,5 @@ def recipe(quick: bool = False) -> Recipe:
         collection="phantom",
         stages=(Stage("quick", epochs=2, learning_rate=2e-3, trainable=HEAD_LAYERS),),
         starting_weights="none",
-        teacher="",
+        teachers=(),
     )
