@@ -179,7 +179,7 @@ def test_unseen_series_share_no_patient_with_the_rest():
 
 
 def test_a_teacher_sees_the_film_as_it_was_before_it_was_exchanged_and_exposed(recipe, monkeypatch):
-    def mean_gray(recipe):
+    def mean_gray(recipe, precision):
         film = keras.Input((recipe.side, recipe.side, recipe.channels))
         gray = keras.layers.GlobalAveragePooling2D()(film)
         return keras.Model(film, keras.layers.Rescaling(1 / 64, offset=-2)(gray))

@@ -409,7 +409,7 @@ class TestTeacher:
 
     def test_beside_its_answers_it_shows_the_maps_of_its_layers(self, teacher, noise_images):
         images = noise_images[:, :16, :16].astype(np.float32)
-        answers, seen = answers_of(self.PUPIL, ("last_conv",))(images)
+        answers, seen = answers_of(self.PUPIL, maps=("last_conv",))(images)
         network = keras.models.load_model(teacher.verified_model_path(), compile=False)
         expected = keras.Model(network.input, network.get_layer("last_conv").output)(images)
         np.testing.assert_allclose(seen.numpy(), expected.numpy(), rtol=1e-3, atol=1e-3)
@@ -429,6 +429,16 @@ class TestTeacher:
             projection.set_weights([kernel, bias])
             hints(logits, [own], [its], training=True)
             assert float(hints.losses[-1]) == pytest.approx(expected, abs=1e-5)
+
+    def test_its_answers_are_nearly_the_same_in_mixed_precision(self, teacher, noise_images):
+        images = noise_images[:, :16, :16].astype(np.float32)
+        exact, mixed = answers_of(self.PUPIL), answers_of(self.PUPIL, "mixed_bfloat16")
+        (network,) = (layer for layer in mixed.layers if isinstance(layer, keras.Model))
+        assert {layer.compute_dtype for layer in network.layers} == {"bfloat16", "float32"}
+        received = mixed(images)
+        assert received.dtype == "float32"
+        np.testing.assert_allclose(received.numpy(), exact(images).numpy(), rtol=0.05, atol=0.02)
+        assert not np.array_equal(received.numpy(), exact(images).numpy())
 
     def test_several_answer_with_the_mean_of_their_logits(self, exported, monkeypatch, noise_images):
         surer = dataclasses.replace(exported.card, temperature=exported.card.temperature / 3)

@@ -57,8 +57,9 @@ def fit(
 
     weights: what to start from in place of recipe.starting_weights: "imagenet", "none", a file of the backbone's
         weights, or the trained.keras of a run whose network has the same backbone.
-    precision: what the network computes in, "float32" or "mixed_bfloat16" (float32 weights, bfloat16 products, as fast
-        as a GPU, or a CPU with AMX, is in it); by default mixed where there is a GPU. trained.keras is float32 always.
+    precision: what the network and its teachers compute in, "float32" or "mixed_bfloat16" (float32 weights, bfloat16
+        products, as fast as a GPU, or a CPU with AMX, is in it); by default mixed where there is a GPU. trained.keras
+        is float32 always.
     keep_checkpoints: keep those of all epochs (checkpointed_networks), not the last alone.
     Raises RecipeError for starting weights that cannot be had; TrainingStopped when the folder belongs to other
     settings, the loss is no number, or the disk is full; RadiographError for an unreadable image;
@@ -134,7 +135,7 @@ def _starting_network(recipe: Recipe, weights: str | None, precision: str) -> tu
         raise RecipeError(
             f"Expected no starting weights: {recipe.id} has no backbone to put them in. Received: {weights}."
         )
-    # The network alone: augmentation, teacher and loss stay in float32.
+    # The network alone: augmentation and loss stay in float32.
     keras.config.set_dtype_policy(precision)
     try:
         network = fused(recipe.build() if source == "none" else recipe.build(weights=source))

@@ -61,7 +61,7 @@ def trainer(network: keras.Model, recipe: Recipe, finish: keras.layers.Layer) ->
     else:
         logits = finish(network(images))
     if recipe.teachers:
-        logits = Imitation()(logits, answers_of(recipe)(films))
+        logits = Imitation()(logits, answers_of(recipe, network.dtype_policy)(films))
     return keras.Model(pairs, logits, name="trainer")
 
 

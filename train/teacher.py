@@ -55,23 +55,25 @@ def pupil(network: keras.Model, recipe: Recipe, hints: tuple[tuple[str, str], ..
     all see, (n, side, side, channels) in 0..255. finish: applied to the logits. Errors as for answers_of.
     """
     if not hints:
-        return Imitation()(finish(network(images)), answers_of(recipe)(images))
+        return Imitation()(finish(network(images)), answers_of(recipe, network.dtype_policy)(images))
     own, its = zip(*hints, strict=True)
     found = keras.Model(network.input, [network.output, *(network.get_layer(name).output for name in own)])(images)
-    wanted = answers_of(recipe, its)(images)
+    wanted = answers_of(recipe, network.dtype_policy, its)(images)
     return Hints()(Imitation()(finish(found[0]), wanted[0]), found[1:], wanted[1:])
 
 
-def answers_of(recipe: Recipe, maps: tuple[str, ...] = ()) -> keras.Model:
-    """The recipe's teachers, frozen: their pupil's input, (n, side, side, channels) in 0..255, to the mean of their
-    calibrated logits, (n, 1), and, where layers of an only teacher are named in maps, to a list of these and the
-    layers' outputs.
+def answers_of(recipe: Recipe, precision: str | keras.DTypePolicy = "float32", maps: tuple[str, ...] = ()):
+    """The recipe's teachers as one frozen keras.Model: their pupil's input, (n, side, side, channels) in 0..255, to the
+    mean of their calibrated logits, (n, 1), and, where layers of an only teacher are named in maps, to a list of these
+    and the layers' outputs.
 
+    precision: what their convolutions compute in, as fit's; all else is float32, in which depthwise convolutions are
+    faster on a CPU.
     Raises RecipeError for a teacher that learnt from another share of the images, ExportError or CardError for one that
     cannot be used.
     """
     inputs = keras.Input((recipe.side, recipe.side, recipe.channels))
-    found = [_answers(teacher, recipe, maps, inputs) for teacher in recipe.teachers]
+    found = [_answers(teacher, recipe, precision, maps, inputs) for teacher in recipe.teachers]
     logits = [own[0] for own in found]
     mean = logits[0] if len(logits) == 1 else keras.layers.Average()(logits)
     answers = keras.Model(inputs, [mean, *found[0][1:]] if maps else mean, name="teacher")
@@ -79,7 +81,7 @@ def answers_of(recipe: Recipe, maps: tuple[str, ...] = ()) -> keras.Model:
     return answers
 
 
-def _answers(teacher: str, recipe: Recipe, maps: tuple[str, ...], inputs) -> list:
+def _answers(teacher: str, recipe: Recipe, precision: str | keras.DTypePolicy, maps: tuple[str, ...], inputs) -> list:
     """One teacher's calibrated logits for its pupil's input, and the outputs of its layers named in maps."""
     export = open_export(teacher)
     weights = export.verified_model_path()
@@ -90,6 +92,9 @@ def _answers(teacher: str, recipe: Recipe, maps: tuple[str, ...], inputs) -> lis
             f"{', '.join(_SPLIT)}. Received: {teacher}, with another {', '.join(other)}."
         )
     network = folded(keras.models.load_model(weights, compile=False))
+    for layer in network.layers:
+        if type(layer) is keras.layers.Conv2D:
+            layer.dtype_policy = precision
     images = keras.layers.Resizing(card.side, card.side)(inputs)
     if recipe.channels != card.channels:
         # A film's channels are equal.
