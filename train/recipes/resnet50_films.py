@@ -2,7 +2,7 @@
 cannot be had. mobilenetv2-all teaches it: ten epochs learn its answers, and those after them its feature maps too.
 
     python -m train fit resnet50-films [--precision mixed_bfloat16]
-    python -m train fit resnet50-bn --weights resnet50-films
+    python -m train fit resnet50-films-160 --weights resnet50-films
 
 It follows no published work and is a step on the way: it is not exported.
 """
