@@ -62,7 +62,9 @@ def pupil(network: keras.Model, recipe: Recipe, hints: tuple[tuple[str, str], ..
     return Hints()(Imitation()(finish(found[0]), wanted[0]), found[1:], wanted[1:])
 
 
-def answers_of(recipe: Recipe, precision: str | keras.DTypePolicy = "float32", maps: tuple[str, ...] = ()):
+def answers_of(
+    recipe: Recipe, precision: str | keras.DTypePolicy = "float32", maps: tuple[str, ...] = ()
+) -> keras.Model:
     """The recipe's teachers as one frozen keras.Model: their pupil's input, (n, side, side, channels) in 0..255, to the
     mean of their calibrated logits, (n, 1), and, where layers of an only teacher are named in maps, to a list of these
     and the layers' outputs.
