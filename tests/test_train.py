@@ -440,21 +440,24 @@ class TestTeacher:
         np.testing.assert_allclose(received.numpy(), exact(images).numpy(), rtol=0.05, atol=0.02)
         assert not np.array_equal(received.numpy(), exact(images).numpy())
 
-    def test_several_answer_with_the_mean_of_their_logits(self, exported, monkeypatch, noise_images):
+    def test_several_answer_with_their_mean_logit_and_the_first_shows_its_maps(
+        self, exported, monkeypatch, noise_images
+    ):
         surer = dataclasses.replace(exported.card, temperature=exported.card.temperature / 3)
         exports = {"tiny": exported, "surer": dataclasses.replace(exported, card=surer)}
         monkeypatch.setattr("train.teacher.open_export", exports.get)
         images = noise_images[:, :16, :16].astype(np.float32)
         both = dataclasses.replace(self.PUPIL, teachers=("tiny", "surer"))
-        np.testing.assert_allclose(
-            answers_of(both)(images).numpy(), 2 * answers_of(self.PUPIL)(images).numpy(), rtol=1e-4
-        )
+        expected, shown = answers_of(self.PUPIL, maps=("last_conv",))(images)
+        answers, seen = answers_of(both, maps=("last_conv",))(images)
+        np.testing.assert_allclose(answers.numpy(), 2 * expected.numpy(), rtol=1e-4)
+        np.testing.assert_allclose(seen.numpy(), shown.numpy(), rtol=1e-5)
+        np.testing.assert_allclose(answers_of(both)(images).numpy(), answers.numpy(), rtol=1e-5)
 
     @pytest.mark.parametrize(
         ("changes", "expected"),
         [
-            ({"teachers": ()}, "Received: 0 teachers"),
-            ({"teachers": ("tiny", "other")}, "Received: 2 teachers"),
+            ({"teachers": ()}, "Received: hints and no teacher"),
             ({"stages": (Stage("head", 1, 0.01, trainable="head"),)}, "no stage of the head alone"),
             ({"held_out": "series"}, "no teachers beside held_out"),
         ],

@@ -85,8 +85,8 @@ class Stage:
     patience: stop after this many epochs in a row without a lower validation loss; 0 to run all epochs.
     stop_below: stop once the validation loss was below this in `patience` epochs in a row, and for no other reason;
         0 for the plain patience.
-    hints: pairs of one of the network's layers and one of its only teacher's, whose feature maps it learns beside the
-        teacher's answers (train/teacher.py).
+    hints: pairs of one of the network's layers and one of its first teacher's, whose feature maps it learns beside the
+        teachers' answers (train/teacher.py).
     """
 
     name: str
@@ -166,10 +166,10 @@ class Recipe:
                 f"{self.id}: expected no stage of the head alone, which sees features and no images, beside lung masks "
                 "or teachers. Received: one of these with lung_gate, exchanged_surroundings or teachers."
             )
-        if any(stage.hints for stage in self.stages) and (len(self.teachers) != 1 or self.needs_lungs):
+        if any(stage.hints for stage in self.stages) and (not self.teachers or self.needs_lungs):
             raise RecipeError(
-                f"{self.id}: expected hints from one teacher and without lung masks. Received: "
-                f"{len(self.teachers)} teachers{' and lung masks' if self.needs_lungs else ''}."
+                f"{self.id}: expected hints from a teacher and without lung masks. Received: hints and "
+                f"{'lung masks' if self.needs_lungs else 'no teacher'}."
             )
         if self.held_out and self.teachers:
             raise RecipeError(

@@ -1,7 +1,7 @@
 """Learning from a better model: its answers on the very images that the network is shown, augmentation included, beside
 the labels (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent"). A stage may add what
-the teacher sees on the way to its answer (Romero et al. 2015, "FitNets: hints for thin deep nets"): a network from
-random weights then learns features that ImageNet's photographs have formed, not one number per film alone.
+the first teacher sees on the way to its answer (Romero et al. 2015, "FitNets: hints for thin deep nets"): a network
+from random weights then learns features that ImageNet's photographs have formed, not one number per film alone.
 
 Several teachers answer with the mean of their calibrated logits. Each must have been kept from the images that its
 pupil validates and reports on, so all have the same split.
@@ -51,7 +51,7 @@ class Hints(keras.layers.Layer):
 def pupil(network: keras.Model, recipe: Recipe, hints: tuple[tuple[str, str], ...], images, finish: keras.layers.Layer):
     """The logits, (n, 1), of a network that learns from its recipe's teachers.
 
-    hints: pairs of one of the network's layers and one of the only teacher's, whose maps it learns too. images: what
+    hints: pairs of one of the network's layers and one of the first teacher's, whose maps it learns too. images: what
     all see, (n, side, side, channels) in 0..255. finish: applied to the logits. Errors as for answers_of.
     """
     if not hints:
@@ -66,8 +66,8 @@ def answers_of(
     recipe: Recipe, precision: str | keras.DTypePolicy = "float32", maps: tuple[str, ...] = ()
 ) -> keras.Model:
     """The recipe's teachers as one frozen keras.Model: their pupil's input, (n, side, side, channels) in 0..255, to the
-    mean of their calibrated logits, (n, 1), and, where layers of an only teacher are named in maps, to a list of these
-    and the layers' outputs.
+    mean of their calibrated logits, (n, 1), and, where layers of the first are named in maps, to a list of these and
+    the layers' outputs.
 
     precision: what their convolutions compute in, as fit's; all else is float32, in which depthwise convolutions are
     faster on a CPU.
@@ -75,10 +75,12 @@ def answers_of(
     cannot be used.
     """
     inputs = keras.Input((recipe.side, recipe.side, recipe.channels))
-    found = [_answers(teacher, recipe, precision, maps, inputs) for teacher in recipe.teachers]
-    logits = [own[0] for own in found]
-    mean = logits[0] if len(logits) == 1 else keras.layers.Average()(logits)
-    answers = keras.Model(inputs, [mean, *found[0][1:]] if maps else mean, name="teacher")
+    first, *others = recipe.teachers
+    logits, *shown = _answers(first, recipe, precision, maps, inputs)
+    if others:
+        theirs = [_answers(other, recipe, precision, (), inputs)[0] for other in others]
+        logits = keras.layers.Average()([logits, *theirs])
+    answers = keras.Model(inputs, [logits, *shown] if maps else logits, name="teacher")
     answers.trainable = False
     return answers
 
