@@ -38,9 +38,13 @@ class Threshold:
     chosen_on: str
 
 
+SCRATCH = "random initialisation"
+
+
 @dataclass(frozen=True)
 class Weights:
-    """started_from: what the weights were before training. mantissa_bits: kept of float32's 23.
+    """started_from: what the weights were before training; SCRATCH is at its end where they began as random draws,
+    perhaps some runs ago. mantissa_bits: kept of float32's 23.
     auroc_shift: AUROC on validation after rounding minus before. bytes: size of model.keras."""
 
     started_from: str

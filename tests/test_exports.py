@@ -221,6 +221,16 @@ def test_results_page_is_what_compare_writes(tmp_path):
     assert RESULTS.read_text(encoding="utf-8") == fresh, "run `python -m train compare`"
 
 
+def test_results_mark_what_began_from_random_weights():
+    from train.recipe import load_recipe
+    from train.results import compared_table
+
+    recipes = [load_recipe(name) for name in ("mobilenetv2", "resnet34", "resnet50-bn")]
+    lines = compared_table(recipes, EXPORTED).splitlines()[2:]
+    marked = {line.split("`")[1]: line.split("|")[-2].strip() for line in lines}
+    assert marked == {"mobilenetv2": "", "resnet34": "yes", "resnet50-bn": "yes"}
+
+
 def test_explanations_page_is_what_audit_writes(tmp_path):
     from model_zoo.lungs.card import read_lung_card
     from train.audit import PAGE, write_explanations

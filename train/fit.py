@@ -26,6 +26,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cases.collections import open_collection
+from model_zoo.card import SCRATCH
 from model_zoo.history import HISTORY_COLUMNS
 from train import distribution, lung_lesson
 from train.augment import augmenter
@@ -146,7 +147,7 @@ def _starting_network(recipe: Recipe, weights: str | None, precision: str) -> tu
 
 def _origin(source: str) -> str:
     """Where starting weights come from, as the card says it; a run's answer includes where that run began."""
-    if named := {"none": "random initialisation", "imagenet": "ImageNet"}.get(source):
+    if named := {"none": SCRATCH, "imagenet": "ImageNet"}.get(source):
         return named
     path = Path(source)
     environment = path.parent / "environment.json"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cases.settings import PROJECT_ROOT
+from model_zoo.card import SCRATCH
 from model_zoo.published import published_part
 from model_zoo.registry import Export
 from train.recipe import Recipe
@@ -20,7 +21,8 @@ calibration or when training stopped.
 
 Ours under the protocol that the published work used. "Beaten" compares our figure, not its interval. A random quarter
 of the images has films of the same children on both sides, which flatters every model; it is shown because the
-published figure is one of that kind.
+published figure is one of that kind. "From scratch": its weights began as random draws, those of its backbone too,
+by the steps that the table below names; of its teachers, where it had any, one began from ImageNet's weights.
 
 {compared}
 ## On the official test split
@@ -62,14 +64,15 @@ def compared_table(recipes: Iterable[Recipe], exports: dict[str, Export]) -> str
             continue
         for name, claim in recipe.reference.claims.items():
             part, metric = published_part(name, recipe.reference.protocol)
-            ours, verdict = "no export yet", ""
+            ours, verdict, began = "no export yet", "", ""
             if export := exports.get(recipe.id):
                 summary = export.card.metrics[f"{recipe.collection}-{part}"]
                 ours = _rate(summary, metric)
                 verdict = "beaten" if summary[metric][0] > claim else "met" if summary[metric][0] == claim else "missed"
+                began = "yes" if export.card.weights.started_from.endswith(SCRATCH) else ""
             words = (recipe.reference.title, recipe.reference.protocol, name.replace("_", " "), f"{claim:.3f}")
-            rows.append([f"`{recipe.id}`", *words, ours, verdict])
-    return table(["recipe", "follows", "protocol", "figure", "published", "ours", ""], rows)
+            rows.append([f"`{recipe.id}`", *words, ours, verdict, began])
+    return table(["recipe", "follows", "protocol", "figure", "published", "ours", "", "from scratch"], rows)
 
 
 def write_results(recipes: Iterable[Recipe], exports: dict[str, Export], path: Path = RESULTS) -> str:
