@@ -1,11 +1,13 @@
 """champion: MobileNetV2 that pools its features over the lungs alone.
 
-    python -m train fit champion [--weights FILE] && python -m train export champion
+    python -m train fit champion --weights mobilenetv2-all && python -m train export champion
     python -m train evaluate champion
 
-ImageNet's MobileNetV2 with its two last resolutions joined, so that the heatmap has 12 by 12 cells, and a gate that
-learns from true lung masks which cells are lung. What lies outside the lungs reaches the answer only through the
-receptive fields of cells inside. How the settings were chosen, without a test image: docs/experiments.md.
+MobileNetV2 with its two last resolutions joined, so that the heatmap has 12 by 12 cells, and a gate that learns from
+true lung masks which cells are lung. What lies outside the lungs reaches the answer only through the receptive fields
+of cells inside. mobilenetv2-all and vgg16-weighted teach it beside the labels: they see the film as it is, it sees the
+lungs under another exposure, half the time in another film's surroundings. How the settings were chosen, without a test
+image: docs/experiments.md.
 Expected here: see model_zoo/exports/champion/card.json, which holds the measured figures.
 """
 
@@ -17,9 +19,13 @@ from keras import layers
 
 from model_zoo.folding import folded
 from train.networks import backbone_on_gray
-from train.recipe import KERMANY_LIMITS, MODERATE_AUGMENTATION, Recipe, Stage
+from train.recipe import HARD_AUGMENTATION, KERMANY_LIMITS, Recipe, Stage
 
 HEATMAP_LAYER, GATE = "lung_features", "lung_gate"
+GATE_LIMIT = (
+    "Its heatmap lies in the lungs by construction, which is no proof that the answer came from there: a cell in the "
+    "lungs sees a good part of the film around it."
+)
 
 
 def build(
@@ -71,20 +77,21 @@ def recipe(quick: bool = False) -> Recipe:
         side=192,
         channels=1,
         heatmap_layer=HEATMAP_LAYER,
-        stages=(Stage("all layers", epochs=10, learning_rate=2e-4),),
+        stages=(Stage("all layers", epochs=8, learning_rate=2e-4),),
         reference=None,
         limits=(
             *KERMANY_LIMITS,
-            "Its heatmap lies in the lungs by construction, which is no proof that the answer came from there: a cell "
-            "in the lungs sees a good part of the film around it.",
+            GATE_LIMIT,
+            "The fourth network towards this name that was read on the test split, and the best of them there, though "
+            "the choice fell on validation images. So its test figures flatter a little.",
         ),
         starting_weights="imagenet",
         balanced=True,
+        teachers=("mobilenetv2-all", "vgg16-weighted"),
         lung_gate=GATE,
         exchanged_surroundings=0.5,
-        augmentation=MODERATE_AUGMENTATION,
+        augmentation=HARD_AUGMENTATION,
         weight_decay=1e-3,
-        label_smoothing=0.05,
         ema_momentum=0.99,
         mantissa_bits=7,
     )
@@ -97,5 +104,6 @@ def recipe(quick: bool = False) -> Recipe:
         collection="phantom",
         stages=(Stage("quick", epochs=3, learning_rate=2e-3),),
         starting_weights="none",
+        teachers=(),
         ema_momentum=0.9,
     )

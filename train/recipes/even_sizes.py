@@ -1,4 +1,5 @@
-"""even-sizes: champion, learnt from batches in which the height of a film does not tell its class.
+"""even-sizes: champion before it had teachers, learnt from batches in which the height of a film does not tell its
+class.
 
     python -m train fit even-sizes [--weights FILE] && python -m train export even-sizes
     python -m train evaluate even-sizes
@@ -11,16 +12,22 @@ Expected here: see model_zoo/exports/even-sizes/card.json, which holds the measu
 
 import dataclasses
 
-from train.recipe import Recipe
+from train.recipe import KERMANY_LIMITS, MODERATE_AUGMENTATION, Recipe
 from train.recipes import champion
 
 
 def recipe(quick: bool = False) -> Recipe:
-    return dataclasses.replace(
+    untaught = dataclasses.replace(
         champion.recipe(quick),
         id="even-sizes",
         title="Champion, even sizes",
-        summary="As champion, but learnt from batches in which the size of a film does not tell its class.",
-        # Phantoms have one size.
-        even_heights=not quick,
+        summary="A gate as champion's, learnt from batches in which the size of a film does not tell its class.",
+        limits=(*KERMANY_LIMITS, champion.GATE_LIMIT),
+        teachers=(),
+        augmentation=MODERATE_AUGMENTATION,
+        label_smoothing=0.05,
     )
+    if quick:
+        return untaught
+    (stage,) = untaught.stages
+    return dataclasses.replace(untaught, stages=(dataclasses.replace(stage, epochs=10),), even_heights=True)
