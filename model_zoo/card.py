@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Union, get_args, get_origin, get_type_hints
 
 SCHEMA_VERSION = 1
+# How Weights.started_from ends for a network whose weights began as random draws, perhaps some runs ago.
+SCRATCH = "random initialisation"
 
 
 class CardError(ValueError):
@@ -38,13 +40,9 @@ class Threshold:
     chosen_on: str
 
 
-SCRATCH = "random initialisation"
-
-
 @dataclass(frozen=True)
 class Weights:
-    """started_from: what the weights were before training; SCRATCH is at its end where they began as random draws,
-    perhaps some runs ago. mantissa_bits: kept of float32's 23.
+    """started_from: what the weights were before training. mantissa_bits: kept of float32's 23.
     auroc_shift: AUROC on validation after rounding minus before. bytes: size of model.keras."""
 
     started_from: str
