@@ -28,6 +28,7 @@ def recipe(quick: bool = False) -> Recipe:
         label_smoothing=0.05,
     )
     if quick:
+        # Phantoms have one size.
         return untaught
     (stage,) = untaught.stages
     return dataclasses.replace(untaught, stages=(dataclasses.replace(stage, epochs=10),), even_heights=True)
