@@ -267,6 +267,15 @@ def test_a_model_that_looks_beside_the_lungs_gets_a_warning(fake_model):
     assert "of the evidence for pneumonia lies in the lungs. Where a model looks elsewhere" in app.warning[0].value
 
 
+def test_hardly_any_evidence_beside_the_lungs_is_called_weak_and_no_warning(fake_model):
+    beside = np.indices((40, 40))[1] % 20 >= 17
+    fake_model.signed_map = 0.02 * beside.astype(np.float32)
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert "lies in the lungs, the largest part" in shown(app)
+    assert "Weak evidence" in shown(app)
+    assert not app.warning
+
+
 def test_an_image_without_lungs_is_doubted_and_still_shown(fake_model):
     fake_model.lungs, fake_model.doubts = None, (gate.NO_LUNGS, gate.FLAT)
     app = open_page(DIAGNOSE, collection="phantom")

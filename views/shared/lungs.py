@@ -36,10 +36,11 @@ def outlined(picture: np.ndarray, fields: LungFields) -> np.ndarray:
     return picture
 
 
-def show_shares(fields: LungFields, evidence: np.ndarray, direction: str) -> None:
+def show_shares(fields: LungFields, evidence: np.ndarray, direction: str, peak: float) -> None:
     """Where the evidence lies, as a chart and in words, and a warning where most lies outside the lungs.
 
-    evidence: Explanation.evidence(direction). An empty map is said elsewhere and shows nothing here.
+    evidence: Explanation.evidence(direction); peak: words.Balance.peaks of it. An empty map is said elsewhere and shows
+    nothing here.
     """
     shares = regions.shares(evidence, fields.regions)
     if shares is None:
@@ -56,5 +57,5 @@ def show_shares(fields: LungFields, evidence: np.ndarray, direction: str) -> Non
             "R is the patient's right. The shares are of the heatmap's sum; the map is coarse, so that some of what "
             "lies beside a lung may belong to it. A network finds the lungs and can err."
         )
-    if warning := words.outside(shares, direction):
+    if warning := words.outside(shares, direction, peak):
         st.warning(warning, icon=":material/visibility_off:")

@@ -50,7 +50,7 @@ def show(case: Case, model: Export, explanation, reference: pd.DataFrame | None)
         else:
             direction = _side_by_side(case, model, explanation, fields, outlines)
             if fields is not None:
-                lungs.show_shares(fields, explanation.evidence(direction), direction)
+                lungs.show_shares(fields, explanation.evidence(direction), direction, sides.peaks[direction])
             _evidence(sides, call)
 
 

@@ -201,10 +201,11 @@ def where(shares: dict[int, float], direction: str) -> str:
     )
 
 
-def outside(shares: dict[int, float], direction: str) -> str | None:
-    """A warning where most of a map's evidence lies outside the lungs, or None."""
+def outside(shares: dict[int, float], direction: str, peak: float) -> str | None:
+    """A warning where most of a map's evidence lies outside the lungs, or None, as for a map with hardly any. peak:
+    Balance.peaks of that direction."""
     inside = regions.in_lungs(shares)
-    if inside >= 0.5:
+    if inside >= 0.5 or peak < WEAK:
         return None
     return (
         f"Only {percent(inside)} of the evidence for {direction} lies in the lungs. Where a model looks elsewhere, it "
