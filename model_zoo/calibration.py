@@ -14,6 +14,13 @@ def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
     return expit(logits.astype(np.float64) / temperature)
 
 
+def at_share(probability: np.ndarray, before: float, after: float) -> np.ndarray:
+    """Probabilities, 0..1, calibrated where a share `before` is ill, as Bayes' theorem has them where a share `after`
+    is and films of each class look the same (Saerens, Latinne, Decaestecker 2002, equation 2.4). Shares: in (0, 1)."""
+    ill, well = probability * after / before, (1 - probability) * (1 - after) / (1 - before)
+    return ill / (ill + well)
+
+
 def reliability(rows: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
     """Per equal-width bin of probability that has images: from, to, images, patients, pneumonia, probability (their
     mean), share (of pneumonia), low, high.

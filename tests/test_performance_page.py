@@ -23,6 +23,7 @@ from test_evidence_pages import (
 )
 
 from model_zoo import evaluation
+from model_zoo.calibration import at_share
 from model_zoo.operating import at_sensitivity, youden
 from model_zoo.predictions import write_predictions
 from model_zoo.subgroups import subgroup
@@ -154,6 +155,21 @@ def test_rows_of_one_class_say_what_they_cannot_show(root, label):  # noqa: F811
     assert "A ROC curve needs normal images and pneumonias" in told
     assert ("A precision-recall curve needs pneumonias" in told) == (label == 0)
     assert f"no image of the class {'normal' if label else 'pneumonia'}" in told
+
+
+def test_what_another_share_of_pneumonia_does_to_the_calibration_is_said(root):  # noqa: F811
+    rows = rows_in(root, "alpha", "chest_xray-test")
+    assert "Had the calibration known" not in text(visit(PERFORMANCE, model="alpha", set="chest_xray-test"))
+    path = root / "alpha" / "card.json"
+    card = json.loads(path.read_text())
+    for ill, said in ((90, True), (200 * rows["label"].mean(), False)):
+        card["data"]["counts"]["validation"] = {"images": 200, "pneumonia": ill}
+        path.write_text(json.dumps(card))
+        app = visit(PERFORMANCE, model="alpha", set="chest_xray-test")
+        assert ("Had the calibration known" in text(app)) == said
+        if said:
+            moved = rows.assign(probability=at_share(rows["probability"], 0.45, rows["label"].mean()))
+            assert f"**{evaluation.expected_calibration_error(moved):.3f}**" in text(app)
 
 
 def test_one_patient_and_constant_scores_are_said(root):  # noqa: F811

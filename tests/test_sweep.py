@@ -8,7 +8,7 @@ from sklearn.metrics import precision_score, roc_auc_score
 from test_evaluation import drawn_rows, rows_of
 
 from model_zoo import evaluation
-from model_zoo.calibration import reliability
+from model_zoo.calibration import at_share, reliability
 from model_zoo.subgroups import subgroup, subgroups
 from model_zoo.sweep import sweep
 
@@ -112,6 +112,18 @@ def test_reliability_of_the_ends_and_of_one_row():
     table = reliability(rows_of([0, 1], [0.0, 1.0]), bins=4)
     assert table[["from", "to", "share"]].to_numpy().tolist() == [[0, 0.25, 0], [0.75, 1, 1]]
     assert reliability(rows_of([1], [0.5]))["low"].iloc[0] == pytest.approx(0.025)
+
+
+def test_probabilities_at_another_share_are_those_of_such_films():
+    """Scores of ill films are normal around 1, of others around -1; the share moves the truth, not these densities."""
+    score = np.linspace(-4, 4, 9)
+
+    def truth(share):
+        ill, well = share * np.exp(-((score - 1) ** 2) / 2), (1 - share) * np.exp(-((score + 1) ** 2) / 2)
+        return ill / (ill + well)
+
+    np.testing.assert_allclose(at_share(truth(0.7), 0.7, 0.2), truth(0.2))
+    np.testing.assert_array_equal(at_share(np.array([0.0, 1.0]), 0.7, 0.2), [0, 1])
 
 
 def kermany_rows() -> pd.DataFrame:

@@ -3,8 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from model_zoo.calibration import reliability
-from model_zoo.evaluation import Confusion, Estimate
+from model_zoo.calibration import at_share, reliability
+from model_zoo.evaluation import Confusion, Estimate, expected_calibration_error
 from views.shared.figures import calibration, curves, performance, printed
 from views.shared.frame import ground
 from views.shared.performance.downloads import offer
@@ -109,12 +109,31 @@ def show_calibration(scene: Scene) -> None:
             f"Calibration error (ECE): **{ece}**. Brier score: **{score}**. Both are 0 at best, and the operating "
             "point does not move them."
         )
+        if note := _shifted(scene):
+            st.markdown(note)
         st.caption(
             "The larger a point, the more images are in it; the lines are 95% intervals. They are exact binomial ones "
             "that count every patient once, so they are rather too wide than too short."
         )
         if scene.probability.min() == scene.probability.max():
             _lacking("Every image got the same probability, so there is one point and no curve.")
+
+
+def _shifted(scene: Scene) -> str | None:
+    """What the calibration error owes to another share of pneumonia than where the model was calibrated, or None where
+    that is unknown or the same."""
+    counts = scene.export.card.data.counts.get("validation")
+    if counts is None or scene.missing_class:
+        return None
+    before = counts["pneumonia"] / counts["images"]
+    if f"{before:.1%}" == f"{scene.prevalence:.1%}" or not 0 < before < 1:
+        return None
+    moved = scene.rows.assign(probability=at_share(scene.probability, before, scene.prevalence))
+    return (
+        f"The probabilities were calibrated on images of which {before:.1%} have pneumonia; of these, "
+        f"{scene.prevalence:.1%} have. Had the calibration known, the error would be "
+        f"**{expected_calibration_error(moved):.3f}**; what is left has other reasons."
+    )
 
 
 def _show(spec: dict, tables: dict[str, pd.DataFrame], alt: str, **settings):
