@@ -4,8 +4,8 @@ Imports nothing that runs a model, and pandas only when rows are read: the first
 the home page imports.
 
 An export folder holds model.keras, card.json, predictions/*.csv and history.csv; adding a model is adding a folder.
-A baseline that sees no pixels (train/width_only.py) and a committee of other exports (train/committee.py) are folders
-of card.json and predictions/*.csv alone.
+A baseline that sees no pixels (train/width_only.py), a committee of other exports (train/committee.py) and, in the
+folder repeats/ of its model, a repeat (train/repeats.py) are folders of card.json and predictions/*.csv alone.
 """
 
 import hashlib
@@ -29,12 +29,14 @@ class ExportError(ValueError):
 class Export:
     """One trained model on disk. Reading the card is all that opening it costs.
 
-    members: of a committee, in the card's order; none for other models.
+    members: of a committee, in the card's order; none for other models. repeats: the same recipe on the same split,
+    trained with other draws; they show how far chance goes, and have cards and rows, but no weights to run.
     """
 
     folder: Path
     card: Card
     members: tuple["Export", ...] = ()
+    repeats: tuple["Export", ...] = ()
 
     @property
     def id(self) -> str:
@@ -118,7 +120,24 @@ def open_export(model_id: str, root: Path = EXPORTS) -> Export:
 
 def scan(root: Path = EXPORTS) -> tuple[dict[str, Export], dict[str, str]]:
     """(exports by id, problems by folder name): a broken export is named and the others keep working. A committee is
-    broken when a member is, or has other weights than those that it was calibrated with."""
+    broken when a member is, or has other weights than those that it was calibrated with. A model is not when one of its
+    repeats is: it goes on without it."""
+    exports, problems = _read(root)
+    for export in list(exports.values()):
+        repeats, broken = _read(export.folder / "repeats")
+        exports[export.id] = replace(export, repeats=tuple(repeats.values()))
+        problems |= broken
+    for committee in [export for export in exports.values() if export.is_committee]:
+        try:
+            exports[committee.id] = replace(committee, members=_members(committee, exports))
+        except CardError as error:
+            problems[committee.id] = str(error)
+            del exports[committee.id]
+    return exports, problems
+
+
+def _read(root: Path) -> tuple[dict[str, Export], dict[str, str]]:
+    """scan() without what one export has of others."""
     exports, problems = {}, {}
     for folder in sorted(path for path in root.glob("*") if path.is_dir() and not path.name.startswith(".")):
         try:
@@ -128,12 +147,6 @@ def scan(root: Path = EXPORTS) -> tuple[dict[str, Export], dict[str, str]]:
             exports[card.id] = Export(folder, card)
         except CardError as error:
             problems[folder.name] = str(error)
-    for committee in [export for export in exports.values() if export.is_committee]:
-        try:
-            exports[committee.id] = replace(committee, members=_members(committee, exports))
-        except CardError as error:
-            problems[committee.id] = str(error)
-            del exports[committee.id]
     return exports, problems
 
 

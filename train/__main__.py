@@ -103,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--on", nargs="+", metavar="COLLECTION", help="default: the model's own, and phantom unless it sees no pixels"
     )
+    sub = add("repeat", _repeat, "export and evaluate a finished repeat, and keep its card and rows with its model's")
+    sub.add_argument("--run", type=Path, help="folder of the run (default: runs/<model>)")
     add(
         "quick",
         _quick,
@@ -227,6 +229,13 @@ def _evaluate(options) -> None:
         _print_metrics(metrics)
         for name in metrics:
             print(f"\n{name}\n\n{_report(export.predictions(name), export.card.threshold.value)}")
+
+
+def _repeat(options) -> None:
+    from train.recipe import load_recipe
+    from train.repeats import keep_repeat
+
+    _print_metrics(keep_repeat(load_recipe(options.model), _run_folder(options), EXPORTS).card.metrics)
 
 
 def _quick(options) -> None:

@@ -39,7 +39,8 @@ HEATMAP_PERCENTILE = 95
 
 
 def export(recipe: Recipe, run: Path, root: Path) -> Export:
-    """Write root/<recipe.id> from the finished run, replacing an earlier export only once the new one is complete.
+    """Write root/<recipe.id> from the finished run, replacing an earlier export and its repeats only once the new one
+    is complete.
 
     Raises ExportError when the run is not finished.
     """

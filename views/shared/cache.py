@@ -7,6 +7,7 @@ TensorFlow is imported when the first model is asked for, not before.
 
 import hashlib
 import time
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 
@@ -37,7 +38,8 @@ MAX_MODELS = 3
 
 def exports() -> tuple[dict[str, Export], dict[str, str]]:
     """registry.scan of the built-in exports, repeated only when a card was changed."""
-    return _exports(tuple(sorted((str(path), path.stat().st_mtime_ns) for path in EXPORTS.glob("*/card.json"))))
+    cards = chain(EXPORTS.glob("*/card.json"), EXPORTS.glob("*/repeats/*/card.json"))
+    return _exports(tuple(sorted((str(path), path.stat().st_mtime_ns) for path in cards)))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from model_zoo.card import Card
+from model_zoo.repeats import figures_of_runs
 from views.shared import evidence, members, words
 from views.shared.performance.figures import FIGURES
 from views.shared.performance.scene import Scene
@@ -15,6 +16,7 @@ def show_origins(scene: Scene) -> None:
     _show_protocol(scene.export.card)
     if scene.export.is_network:
         _show_training(scene.export.card)
+        _show_repeats(scene)
     elif scene.export.is_committee:
         _show_members(scene)
     else:
@@ -79,6 +81,25 @@ def _show_training(card: Card) -> None:
             "Versions": versions,
         },
         width="stretch",
+    )
+
+
+def _show_repeats(scene: Scene) -> None:
+    runs = figures_of_runs(scene.export, scene.name)
+    if runs.empty:
+        return
+    st.subheader("The same training again", anchor=False)
+    st.markdown(
+        f"Training draws at random: first weights, the order of the images, how each is changed. Trained {len(runs)} "
+        "times on the same images, the model reached these figures, each time at an operating point of its own:"
+    )
+    shown = pd.concat([runs, runs.mean().to_frame("mean").T]).rename(
+        index={scene.export.id: f"{scene.export.id}, the one you see"}, columns=lambda figure: FIGURES[figure][0]
+    )
+    st.table(shown.map("{:.4f}".format), width="content")
+    st.caption(
+        "Where two models differ by less than these runs do, chance may be all there is between them. The intervals "
+        "above say what other patients would change, and do not hold this."
     )
 
 
