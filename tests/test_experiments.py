@@ -1,14 +1,20 @@
 """Experiments towards the champion: stress that can be repeated, and a page made from rows."""
 
+import json
+
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import save_network
+from sklearn.metrics import log_loss, roc_auc_score
 
+from cases.collections import open_collection
 from model_zoo.registry import scan
-from train import experiments
-from train.data import UNSEEN
-from train.recipe import RecipeError
-from train.stress import STRESSES, lungs_alone, without_borders
+from train import candidates, experiments
+from train.data import UNSEEN, ImageSet, load_images
+from train.recipe import RecipeError, load_recipe
+from train.stress import STRESSES, judged, lungs_alone, without_borders
 
 
 @pytest.fixture
@@ -89,3 +95,61 @@ def test_what_is_missing_is_what_has_too_few_rows(monkeypatch):
     missing = experiments.missing()
     assert second in missing
     assert (first in missing) == (experiments.EXPERIMENTS[first].repeats > 1)
+
+
+def test_a_network_is_judged_on_the_films_of_its_own_split(few_phantoms, tmp_path, monkeypatch):
+    monkeypatch.setattr(candidates, "ROWS", tmp_path / "candidates.csv")
+    monkeypatch.setattr(candidates, "load_recipe", lambda model_id: load_recipe(model_id, quick=True))
+    names = ["champion", "champion-224"]
+    development = [entry for entry in open_collection("phantom").entries() if entry.split != "test"]
+    held_out = development[:6] + development[-6:]
+    assert {entry.label for entry in held_out} == {0, 1}
+    for seed, name in enumerate(names):
+        save_network(tmp_path / name, seed=seed)
+        (tmp_path / name / "model.keras").rename(tmp_path / name / "trained.keras")
+        (tmp_path / name / "split.json").write_text(json.dumps({"validation": [entry.id for entry in held_out]}))
+    rows = candidates.judge(names, tmp_path)
+    assert list(rows["candidate"]) == names
+    pd.testing.assert_frame_equal(candidates.read_rows(), rows.round(5))
+    network = keras.models.load_model(tmp_path / "champion" / "trained.keras", compile=False)
+    films = load_images(open_collection("phantom"), held_out, 32, 1)
+    area = roc_auc_score(films.labels, network.predict(films.images, verbose=0)[:, 0])
+    assert rows["plain AUROC"].iloc[0] == pytest.approx(area)
+    candidates.judge(names[:1], tmp_path)
+    assert sorted(candidates.read_rows()["candidate"]) == names, "a second time takes the place of the first"
+    assert [line.split("`")[1] for line in candidates.candidates_table().splitlines()[2:]] == names
+
+
+def test_criteria_are_of_calibrated_probabilities():
+    """A network that answers with a film's mean gray; under stress each film is another one."""
+    inputs = keras.Input((8, 8, 1))
+    network = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 20)(inputs)))
+    gray = np.arange(40, 200, 4, dtype=np.uint8)
+    films = np.broadcast_to(gray[:, np.newaxis, np.newaxis, np.newaxis], (40, 8, 8, 1))
+    labels = (gray + np.tile([-30, 0, 30, 10], 10) > 120).astype(np.float32)
+    judgement = judged(network, ImageSet(films, labels, ()), {"exposure": films[::-1], "lungs alone": films})
+    area = roc_auc_score(labels, gray)
+    assert 0.5 < area < 1
+    assert judgement.criteria["plain AUROC"] == judgement.criteria["lungs alone AUROC"] == pytest.approx(area)
+    assert judgement.criteria["stress AUROC"] == pytest.approx((area + 1 - area) / 2)
+    assert judgement.criteria["plain likelihood"] == pytest.approx(-log_loss(labels, judgement.plain))
+    assert judgement.plain.mean() == pytest.approx(labels.mean(), abs=0.02)
+    change = np.abs(judgement.plain[::-1] - judgement.plain).mean() / 2
+    assert judgement.criteria["agreement"] == pytest.approx(-change)
+    np.testing.assert_allclose(judgement.probabilities(films), judgement.plain)
+
+
+@pytest.mark.parametrize(("name", "received"), [("nothing", "'nothing'"), ("champion", "no trained.keras")])
+def test_what_cannot_be_judged_is_named_before_any_is(name, received, tmp_path, monkeypatch):
+    monkeypatch.setattr(candidates, "ROWS", tmp_path / "candidates.csv")
+    with pytest.raises(RecipeError, match=received):
+        candidates.judge([name], tmp_path)
+    assert not candidates.ROWS.exists()
+
+
+def test_rows_of_candidates_are_whole():
+    rows = candidates.read_rows()
+    assert tuple(rows.columns) == candidates.ROW
+    assert set(rows["candidate"]) == set(candidates.CANDIDATES)
+    assert not rows["candidate"].duplicated().any()
+    assert rows.notna().all(axis=None)

@@ -160,6 +160,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--weights", help="as for fit: a file in place of the ImageNet download")
     sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
     sub = add(
+        "judge",
+        _judge,
+        "judge finished runs towards a champion on validation films alone, and write docs/experiments.md",
+        takes_model=False,
+    )
+    sub.add_argument("candidate", nargs="+", help="a run that train/candidates.py names")
+    sub = add(
         "shortcuts",
         _shortcuts,
         "measure what each network answers on films with a part blanked, and write docs/explanations.md",
@@ -343,6 +350,13 @@ def _experiments(options) -> None:
 
     if not options.write_only:
         experiments.run(options.name or experiments.missing(), RUNS / "experiments", options.weights)
+    print(experiments.write_experiments(scan()[0]))
+
+
+def _judge(options) -> None:
+    from train import candidates, experiments
+
+    candidates.judge(options.candidate, RUNS)
     print(experiments.write_experiments(scan()[0]))
 
 

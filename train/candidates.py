@@ -1,0 +1,88 @@
+"""Networks trained on all training films towards `champion`, judged on validation films before any is read on the test
+split.
+
+    python -m train judge champion-224
+
+Unlike the experiments they cannot be judged on films apart, as their teachers know all of those. Rows, one per
+candidate, in docs/candidates.csv, with the columns ROW.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import pandas as pd
+
+from cases.collections import open_collection
+from cases.settings import PROJECT_ROOT
+from model_zoo.folding import folded
+from train.data import load_images
+from train.recipe import RecipeError, load_recipe
+from train.results import table
+from train.stress import CRITERIA, judged, stressed_films
+
+ROWS = PROJECT_ROOT / "docs" / "candidates.csv"
+ROW = ("candidate", *CRITERIA)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """what: how it was trained. read: whether it was read on the test split afterwards."""
+
+    what: str
+    read: bool
+
+
+# By the name of the run's folder.
+CANDIDATES = {
+    "champion-untaught": Candidate(
+        "The first `champion`: `moderate`, without teachers, from ImageNet's weights, 10 epochs.", read=True
+    ),
+    "champion": Candidate("As `champion` is now: from `mobilenetv2-all`, two teachers, hard, 8 epochs.", read=True),
+    "champion-repeat-1": Candidate("The same with other draws.", read=True),
+    "champion-repeat-2": Candidate("And with others again.", read=True),
+    "champion-16": Candidate("`champion`, and 8 epochs more in a second cycle.", read=False),
+    "champion-224": Candidate("As `champion`, at 224 pixels.", read=False),
+}
+
+
+def judge(names: list[str], runs: Path) -> pd.DataFrame:
+    """Judge the finished runs of candidates on the films that they held out, add their rows to ROWS in place of earlier
+    ones, and return all rows. Raises RecipeError for an unknown name or a run that is not finished, before any is
+    judged; CollectionUnavailable without the films and their lung masks."""
+    for name in names:
+        if name not in CANDIDATES:
+            raise RecipeError(f"Expected candidates of {', '.join(CANDIDATES)}. Received: {name!r}.")
+        if not (runs / name / "trained.keras").exists():
+            raise RecipeError(f"{runs / name}: expected a finished run. Received: no trained.keras. Run `fit` first.")
+    rows = read_rows()
+    for name in names:
+        network = folded(keras.models.load_model(runs / name / "trained.keras", compile=False))
+        _, side, _, channels = network.input_shape
+        recipe = replace(load_recipe("champion"), side=side, channels=channels)
+        collection = open_collection(recipe.collection)
+        held_out = set(json.loads((runs / name / "split.json").read_text())["validation"])
+        entries = [entry for entry in collection.entries() if entry.id in held_out]
+        plain = load_images(collection, entries, side, channels)
+        figures = judged(network, plain, stressed_films(recipe, plain)).criteria
+        rows = pd.concat(
+            [rows[rows["candidate"] != name], pd.DataFrame([{"candidate": name, **figures}])], ignore_index=True
+        )
+        rows.round(5).to_csv(ROWS, index=False)
+    return rows
+
+
+def read_rows() -> pd.DataFrame:
+    return pd.read_csv(ROWS) if ROWS.exists() else pd.DataFrame(columns=list(ROW))
+
+
+def candidates_table() -> str:
+    """Markdown: the candidates that have rows, in the order of CANDIDATES."""
+    rows = read_rows().set_index("candidate")
+    lines = []
+    for name, candidate in CANDIDATES.items():
+        if name in rows.index:
+            figures = (f"{value:.4f}" for value in rows.loc[name, list(CRITERIA)])
+            lines.append([f"`{name}`", candidate.what, *figures, "yes" if candidate.read else "no"])
+    return table(["run", "what", *CRITERIA, "read on the test split"], lines)
