@@ -106,8 +106,8 @@ chooses the wrong way.
 ## Candidates
 
 What was trained on all training films towards `champion`, on the validation films alone (`python -m train judge`).
-`mobilenetv2-all` and `vgg16-weighted` teach all but the first. As they know the films that the experiments set apart, no
-experiment could try that.
+`mobilenetv2-all` and `vgg16-weighted` teach all but the first. They know the films that the experiments set apart, so
+that no experiment could try it.
 
 {candidates}
 Under stress `champion` is better than the first one, but for its agreement; on films as they are the two do not differ.

@@ -93,10 +93,9 @@ def _show_repeats(scene: Scene) -> None:
         f"Training draws at random: first weights, the order of the images, how each is changed. Trained {len(runs)} "
         "times on the same images, the model reached these figures, each time at an operating point of its own:"
     )
-    shown = pd.concat([runs, runs.mean().to_frame("mean").T]).rename(
-        index={scene.export.id: f"{scene.export.id}, the one you see"}, columns=lambda figure: FIGURES[figure][0]
-    )
-    st.table(shown.map("{:.4f}".format), width="content")
+    runs.index = ["this model", *(run.removeprefix(f"{scene.export.id}-") for run in runs.index[1:])]
+    shown = runs.rename(columns=lambda figure: FIGURES[figure][0]).T
+    st.table(shown.assign(mean=runs.mean().to_numpy()).map("{:.4f}".format), width="content")
     st.caption(
         "Where two models differ by less than these runs do, chance may be all there is between them. The intervals "
         "above say what other patients would change, and do not hold this."
