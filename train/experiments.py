@@ -112,8 +112,8 @@ that no experiment could try it.
 {candidates}
 Under stress `champion` is better than the first one, but for its agreement; on films as they are the two do not differ.
 More epochs and more pixels were not better. The repeats are a warning: they differ from `champion` by as much as the
-candidates do, and the first of them would have lost to the network before, here and not on the test split. One run of
-each, judged on validation films, is weak evidence.
+candidates do, and by all figures but one the first of them would have lost to the first `champion`, which all three
+beat on the test split. One run of each, judged on validation films, is weak evidence.
 
 ## What became of it
 
