@@ -75,15 +75,14 @@ def calibration_table(exports: dict[str, Export]) -> str:
         validation, test = (export.predictions(f"chest_xray-{part}") for part in ("validation", "test"))
         shares = [part["label"].mean() for part in (validation, test)]
         moved = test.assign(probability=at_share(test["probability"], *shares))
-        sure = [int(((part["label"] == 0) & (part["probability"] > SURE)).sum()) for part in (validation, test)]
-        normals = [int((part["label"] == 0).sum()) for part in (validation, test)]
+        normals = [part.loc[part["label"] == 0, "probability"] for part in (validation, test)]
         rows.append(
             [
                 f"`{model_id}`",
                 f"{expected_calibration_error(test):.3f}",
                 f"{test['probability'].mean() - shares[1]:+.3f}",
                 f"{expected_calibration_error(moved):.3f}",
-                *(f"{count} of {of}" for count, of in zip(sure, normals, strict=True)),
+                *(f"{(normal > SURE).sum()} of {len(normal)}" for normal in normals),
             ]
         )
     header = ["model", "ECE", "too high by", "at the test split's share"]
