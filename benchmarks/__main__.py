@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import engine, evidence, features, gallery, lungs, normalisation, phantoms, startup
+from benchmarks import engine, evidence, features, gallery, lungs, normalisation, onednn, phantoms, startup
 
 BENCHMARKS = {
     "engine": engine.run,
@@ -11,6 +11,7 @@ BENCHMARKS = {
     "gallery": gallery.run,
     "lungs": lungs.run,
     "normalisation": normalisation.run,
+    "onednn": onednn.run,
     "phantoms": phantoms.run,
     "startup": startup.run,
 }

@@ -10,7 +10,6 @@ Importing this module imports TensorFlow (about 6 s): pages that only show store
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Whatever backend this machine trains with, the engine's gradient is TensorFlow's.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 

@@ -1,10 +1,7 @@
 """Fixtures that several test modules share."""
 
 import gc
-import os
 from functools import cache
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pandas as pd

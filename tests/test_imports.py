@@ -1,6 +1,7 @@
 """The house: imports go one way, read from the source so that no import has to run."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +120,14 @@ def test_no_folder_is_named_pages():
 def test_what_the_home_page_needs_does_not_import_pandas():
     code = "import sys, cases.collections, model_zoo.registry; assert 'pandas' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("room", ["model_zoo", "train"])
+@pytest.mark.parametrize(("given", "used"), [({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")])
+def test_tensorflow_is_told_to_use_onednn_unless_it_is_switched_off(room, given, used):
+    environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+    script = f"import os, {room}; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env={**environment, **given}, capture_output=True, text=True
+    )
+    assert run.stdout.strip() == used, run.stderr

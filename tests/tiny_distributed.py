@@ -2,12 +2,10 @@
 recipe on a few phantoms, then writes the weights that this process ended with."""
 
 import dataclasses
-import os
 import sys
 from pathlib import Path
 from unittest.mock import patch
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from train.__main__ import main

@@ -3,13 +3,11 @@
 After 1,000 images and at the end it prints the most memory that it has used so far, in MB.
 """
 
-import os
 import resource
 import sys
 from pathlib import Path
 from threading import Lock
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cases.collections.folder import FolderCollection

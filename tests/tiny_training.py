@@ -3,11 +3,9 @@
 Run as a script, `python tests/tiny_training.py RUN_FOLDER`, it fits the recipe there: a process to be killed.
 """
 
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import keras

@@ -3,3 +3,6 @@
 `python -m train --help` lists the commands. Keras picks its backend from KERAS_BACKEND (tensorflow or jax); nothing
 here depends on which.
 """
+
+# Before any module here imports Keras, and with it TensorFlow, which reads its settings then.
+import model_zoo  # noqa: F401

@@ -2,13 +2,10 @@
 
 import argparse
 import json
-import os
 import shutil
 import sys
 from itertools import pairwise
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from cases.collections.base import LABEL_NAMES, CollectionUnavailable
 from cases.collections.medmnist import SIZES
