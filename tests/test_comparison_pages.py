@@ -1,5 +1,6 @@
 """The pages Compare models and Training, driven through AppTest on exports made here. No data folder is needed."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -302,6 +303,21 @@ def test_training_shows_the_curves_with_their_stages(root):
     assert "lowest, 0.300, after **epoch 3**" in told
     assert "passes through every dot" in told
     assert len(app.get("vega_lite_chart")) == 4
+
+
+def test_training_figures_that_mean_something_else_are_left_out_or_explained(root):
+    told = text(visit(TRAINING, model="alpha"))
+    assert "teachers" not in told
+    assert "mixed in pairs" not in told
+    card = root / "alpha" / "card.json"
+    content = json.loads(card.read_text())
+    content["recipe"] |= {"teachers": ["beta"], "mixup": 0.2}
+    card.write_text(json.dumps(content))
+    app = visit(TRAINING, model="alpha")
+    assert "also counts how far the answers were from its teachers'" in text(app)
+    assert "mixed in pairs; a mixture has no answer that is right" in text(app)
+    drawn = [chart.proto.spec for chart in app.get("vega_lite_chart")]
+    assert ["training images" in spec for spec in drawn] == [True, False, False, False]
 
 
 def test_a_schedule_that_cannot_be_computed_is_not_drawn(root):

@@ -36,6 +36,7 @@ def show_summary(export: Export, history: pd.DataFrame) -> None:
 def show_curves(export: Export, history: pd.DataFrame) -> None:
     best = int(history.loc[history["val_loss"].idxmin(), "epoch"])
     card = export.card
+    mixed = bool(card.recipe.get("mixup"))
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Loss", anchor=False)
@@ -45,15 +46,22 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
         )
     with right:
         st.subheader("Accuracy", anchor=False)
-        names = {"accuracy": "training images", "val_accuracy": "validation images"}
+        names = {"val_accuracy": "validation images"}
+        if not mixed:
+            names = {"accuracy": "training images", **names}
         st.altair_chart(
             figures.curves(history, names, "accuracy", best, ground()), width="stretch", alt="Accuracy over the epochs"
         )
-    st.caption(
+    notes = [
         "Training figures are means over an epoch, while the weights still changed, of images as they were changed at "
         "random; validation figures are taken after it, of unchanged images of other patients. So the two need not "
         "meet. Accuracy here is at a probability of 0.5, before calibration, not at the operating point."
-    )
+    ]
+    if card.recipe.get("teachers"):
+        notes.append("The loss on the training images also counts how far the answers were from its teachers'.")
+    if mixed:
+        notes.append("Training images and their labels were mixed in pairs; a mixture has no answer that is right.")
+    st.caption(" ".join(notes))
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Learning rate", anchor=False)

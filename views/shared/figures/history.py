@@ -12,11 +12,12 @@ _HEIGHT = 260
 
 
 def curves(history: pd.DataFrame, columns: dict[str, str], title: str, best: int, ground: str) -> alt.LayerChart:
-    """Two columns of a history as lines. columns: column -> name in the legend. best: the epoch that is marked."""
+    """Columns of a history as lines, the last of them from validation. columns: column -> name in the legend, one or
+    two. best: the epoch that is marked."""
     table = history.melt(["epoch", "stage"], list(columns), "column", "value")
     table["line"] = table["column"].map(columns)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
-    scale = alt.Scale(domain=list(columns.values()), range=[LINE_COLOUR, WRONG_COLOUR])
+    scale = alt.Scale(domain=list(columns.values()), range=[LINE_COLOUR, WRONG_COLOUR][-len(columns) :])
     lines = (
         alt.Chart(table)
         .mark_line(point=True, strokeWidth=2)
