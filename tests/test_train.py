@@ -25,6 +25,7 @@ from cases.preprocess import model_input
 from model_zoo import evaluation
 from model_zoo.card import Reference
 from model_zoo.engine import Engine
+from model_zoo.folding import folded
 from model_zoo.history import HISTORY_COLUMNS, read_history, schedule
 from model_zoo.registry import ExportError, networks, open_export, scan
 from train import samples
@@ -313,6 +314,18 @@ class TestStartingWeights:
             np.testing.assert_array_equal(received, expected)
         assert not np.array_equal(network.get_weights()[-2], source.get_weights()[-2])
 
+    def test_a_network_with_folded_normalisation_gives_a_folded_backbone(self, tmp_path):
+        rng = np.random.default_rng(0)
+        source = self.build()
+        for layer in source.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
+        folded(source).save(tmp_path / "trained.keras")
+        network = self.build(weights=str(tmp_path / "trained.keras"))
+        assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
+        for received, expected in list(zip(network.get_weights(), folded(source).get_weights(), strict=True))[:-4]:
+            np.testing.assert_array_equal(received, expected)
+
     def test_a_network_on_another_backbone_is_refused(self, tmp_path):
         RECIPE.build().save(tmp_path / "trained.keras")
         with pytest.raises(RecipeError, match="another backbone"):
@@ -466,6 +479,14 @@ class TestTeacher:
         hinted = dataclasses.replace(self.PUPIL, stages=(Stage("one", 1, 0.01, hints=(("a", "b"),)),))
         with pytest.raises(RecipeError, match=expected):
             dataclasses.replace(hinted, **changes)
+
+    def test_a_card_from_before_a_setting_of_the_split_means_its_default(self, exported, monkeypatch):
+        older = {name: value for name, value in exported.card.recipe.items() if name != "random_test_share"}
+        card = dataclasses.replace(exported.card, recipe=older)
+        monkeypatch.setattr("train.teacher.open_export", lambda model_id: dataclasses.replace(exported, card=card))
+        answers_of(self.PUPIL)
+        with pytest.raises(RecipeError, match="another random_test_share"):
+            answers_of(dataclasses.replace(self.PUPIL, random_test_share=0.25))
 
     def test_one_that_learnt_from_other_images_is_refused(self, teacher, tmp_path):
         with pytest.raises(RecipeError, match="another seed"):

@@ -115,14 +115,16 @@ def on_backbone(
 
     application: such as keras.applications.MobileNetV2. scaling: from 0..255 to what its weights expect. head: layers
     between the last feature map and the logit. weights: "none", "imagenet" (downloaded once by Keras), a file of the
-    backbone's weights, or a .keras file of a network on the same backbone.
+    backbone's weights, or a .keras file of a network on the same backbone, which is then without batch normalisation
+    where that network has it folded into its convolutions.
     The heatmap layer is one of the application's. Raises RecipeError when the weights cannot be had.
     """
     inputs = keras.Input((side, side, 3), name="radiograph")
-    x = _backbone(application, scaling(inputs), side, weights).output
+    backbone = _backbone(application, scaling(inputs), side, weights)
+    x = backbone.output
     for layer in head:
         x = layer(x)
-    return keras.Model(inputs, layers.Dense(1, name="logit")(x))
+    return keras.Model(backbone.inputs[0], layers.Dense(1, name="logit")(x))
 
 
 def backbone_on_gray(application: Callable, scaling: keras.layers.Layer, side: int, weights: str) -> keras.Model:
@@ -135,7 +137,10 @@ def backbone_on_gray(application: Callable, scaling: keras.layers.Layer, side: i
 def _backbone(application: Callable, inputs, side: int, weights: str) -> keras.Model:
     backbone = application(include_top=False, weights=None, input_tensor=inputs)
     if weights != "none":
-        backbone.set_weights(_weights_of(application, side, weights))
+        found = _weights_of(application, side, weights)
+        if len(found) < len(backbone.weights):
+            backbone = folded(backbone)
+        backbone.set_weights(found)
     return backbone
 
 
@@ -160,11 +165,12 @@ def _weights_of(application: Callable, side: int, weights: str) -> list:
 
 def _backbone_weights(application: Callable, side: int, path: str) -> list:
     """Those of a whole network's weights that are its backbone's: the first ones, because the head comes last. A
-    backbone without batch normalisation can be taken from a network that has it."""
+    backbone without batch normalisation can be taken from a network that has it. Of a network whose normalisation is
+    folded, they are those of the folded backbone."""
     backbone = application(include_top=False, weights=None, input_shape=(side, side, 3))
-    shapes = [tuple(weight.shape) for weight in backbone.weights]
     network = keras.models.load_model(path, compile=False)
-    for source in (network, folded(network)):
+    for source, taker in ((network, backbone), (folded(network), backbone), (network, folded(backbone))):
+        shapes = [tuple(weight.shape) for weight in taker.weights]
         found = source.get_weights()[: len(shapes)]
         if [weight.shape for weight in found] == shapes:
             return found

@@ -7,6 +7,8 @@ Several teachers answer with the mean of their calibrated logits. Each must have
 pupil validates and reports on, so all have the same split.
 """
 
+from dataclasses import fields
+
 import keras
 from keras import ops
 
@@ -90,7 +92,9 @@ def _answers(teacher: str, recipe: Recipe, precision: str | keras.DTypePolicy, m
     export = open_export(teacher)
     weights = export.verified_model_path()
     card, own = export.card, recipe.hyperparameters()
-    if other := [name for name in _SPLIT if card.recipe.get(name) != own[name]]:
+    # A card from before a setting was there means its default.
+    its = {field.name: field.default for field in fields(Recipe)} | card.recipe
+    if other := [name for name in _SPLIT if its[name] != own[name]]:
         raise RecipeError(
             f"Expected a teacher that learnt from {recipe.id}'s training images only, with the same "
             f"{', '.join(_SPLIT)}. Received: {teacher}, with another {', '.join(other)}."
