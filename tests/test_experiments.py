@@ -100,7 +100,7 @@ def test_what_is_missing_is_what_has_too_few_rows(monkeypatch):
 def test_a_network_is_judged_on_the_films_of_its_own_split(few_phantoms, tmp_path, monkeypatch):
     monkeypatch.setattr(candidates, "ROWS", tmp_path / "candidates.csv")
     monkeypatch.setattr(candidates, "load_recipe", lambda model_id: load_recipe(model_id, quick=True))
-    names = ["champion", "champion-224"]
+    names = ["champion", "champion-repeat-1"]
     development = [entry for entry in open_collection("phantom").entries() if entry.split != "test"]
     held_out = development[:6] + development[-6:]
     assert {entry.label for entry in held_out} == {0, 1}
@@ -117,7 +117,11 @@ def test_a_network_is_judged_on_the_films_of_its_own_split(few_phantoms, tmp_pat
     assert rows["plain AUROC"].iloc[0] == pytest.approx(area)
     candidates.judge(names[:1], tmp_path)
     assert sorted(candidates.read_rows()["candidate"]) == names, "a second time takes the place of the first"
-    assert [line.split("`")[1] for line in candidates.candidates_table().splitlines()[2:]] == names
+    *lines, mean = candidates.candidates_table().splitlines()[2:]
+    assert [line.split("`")[1] for line in lines] == names
+    areas = [float(line.split(" | ")[2]) for line in (*lines, mean)]
+    assert mean.startswith("| mean of 2 | `champion` and its repeats |")
+    assert areas[2] == pytest.approx((areas[0] + areas[1]) / 2, abs=1e-4)
 
 
 def test_criteria_are_of_calibrated_probabilities():

@@ -18,7 +18,7 @@ from cases.collections import open_collection
 from cases.settings import PROJECT_ROOT
 from model_zoo.folding import folded
 from train.data import load_images
-from train.recipe import RecipeError, load_recipe
+from train.recipe import RecipeError, load_recipe, split_repeat
 from train.results import table
 from train.stress import CRITERIA, judged, stressed_films
 
@@ -44,6 +44,11 @@ CANDIDATES = {
     "champion-repeat-2": Candidate("And with others again.", read=True),
     "champion-16": Candidate("`champion`, and 8 epochs more in a second cycle.", read=False),
     "champion-224": Candidate("As `champion`, at 224 pixels.", read=False),
+    "champion-mixed": Candidate(
+        "From `champion`, which teaches with `cnn11` and `mobilenetv2-all`, films mixed in pairs, 6 epochs.", read=True
+    ),
+    "champion-mixed-repeat-1": Candidate("The same with other draws.", read=True),
+    "champion-mixed-repeat-2": Candidate("And with others again.", read=True),
 }
 
 
@@ -78,11 +83,17 @@ def read_rows() -> pd.DataFrame:
 
 
 def candidates_table() -> str:
-    """Markdown: the candidates that have rows, in the order of CANDIDATES."""
+    """Markdown: the candidates that have rows, in the order of CANDIDATES, and the mean of those that were repeated."""
     rows = read_rows().set_index("candidate")
+    named = {name: candidate for name, candidate in CANDIDATES.items() if name in rows.index}
     lines = []
-    for name, candidate in CANDIDATES.items():
-        if name in rows.index:
-            figures = (f"{value:.4f}" for value in rows.loc[name, list(CRITERIA)])
-            lines.append([f"`{name}`", candidate.what, *figures, "yes" if candidate.read else "no"])
+    for name, candidate in named.items():
+        lines.append([f"`{name}`", candidate.what, *_figures(rows.loc[name]), "yes" if candidate.read else "no"])
+    for first in sorted({split_repeat(name)[0] for name in named if split_repeat(name)[1]}):
+        runs = [name for name in named if split_repeat(name)[0] == first]
+        lines.append([f"mean of {len(runs)}", f"`{first}` and its repeats", *_figures(rows.loc[runs].mean()), ""])
     return table(["run", "what", *CRITERIA, "read on the test split"], lines)
+
+
+def _figures(row: pd.Series) -> list[str]:
+    return [f"{row[criterion]:.4f}" for criterion in CRITERIA]

@@ -200,11 +200,17 @@ def recipe_ids() -> tuple[str, ...]:
     return tuple(sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(train.recipes.__path__)))
 
 
+def split_repeat(model_id: str) -> tuple[str, str]:
+    """("cnn11", "2") of "cnn11-repeat-2"; the number is "" where there is none."""
+    name, _, repeat = model_id.partition("-repeat-")
+    return name, repeat
+
+
 def load_recipe(model_id: str, quick: bool = False) -> Recipe:
     """The recipe of that id. "<id>-repeat-<n>" is the recipe <id> again, on the same split with other draws.
 
     Raises RecipeError for an id without a recipe file."""
-    name, _, repeat = model_id.partition("-repeat-")
+    name, repeat = split_repeat(model_id)
     if name not in recipe_ids() or (model_id != name and not repeat.isdecimal()):
         raise RecipeError(
             f"Expected one of the recipes {', '.join(recipe_ids())}, or a repeat of one, such as "

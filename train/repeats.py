@@ -13,7 +13,7 @@ from pathlib import Path
 from model_zoo.card import read_card
 from model_zoo.registry import Export, ExportError, open_export
 from train.export import evaluate, export
-from train.recipe import Recipe
+from train.recipe import Recipe, split_repeat
 
 
 def keep_repeat(recipe: Recipe, run: Path, root: Path) -> Export:
@@ -23,7 +23,7 @@ def keep_repeat(recipe: Recipe, run: Path, root: Path) -> Export:
     Raises ExportError when the recipe is no repeat, its run is not finished, or the model has no export or was trained
     with other settings or from other weights.
     """
-    model_id = recipe.id.partition("-repeat-")[0]
+    model_id, _ = split_repeat(recipe.id)
     if not recipe.repeat:
         raise ExportError(f"Expected a repeat, such as {model_id}-repeat-1. Received: {recipe.id!r}.")
     model = open_export(model_id, root)
