@@ -115,10 +115,11 @@ More epochs and more pixels were not better. The repeats are a warning: they dif
 candidates do, and by all figures but one the first of them would have lost to the first `champion`, which all three
 beat on the test split. One run of each, judged on validation films, is weak evidence.
 
-So `champion-mixed` was trained three times before any of it was read. Its mean is better than that of `champion` by all
-six figures: what it had to learn were the answers of a committee as accurate as any network here, and `mixup` had done
-well by series. Then it was read, and was worse on the test split (below). Three runs of each did not help, so chance is
-not all that misleads: the validation films are like the training films, and the test films are not.
+So `champion-mixed` was trained three times before any of it was read. Its mean is better than that of `champion`, which
+was judged on another machine, by all six figures: what it had to learn were the answers of a committee as accurate as
+any network here, and `mixup` had done well by series. Then it was read, and was worse on the test split (below). Three
+runs of each did not help, so chance is not all that misleads: the validation films are like the training films, and the
+test films are not.
 
 ## What became of it
 
