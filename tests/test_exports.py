@@ -1,5 +1,6 @@
 """Every export in the repository keeps the contract: safe to load, described, and with figures that repeat."""
 
+import json
 import zipfile
 
 import numpy as np
@@ -9,6 +10,7 @@ from conftest import reference_gradcams
 
 from model_zoo import audit, evaluation, looking, shortcuts
 from model_zoo.registry import EXPORTS, readers, scan
+from train.recipe import completed, load_recipe
 
 EXPORTED, PROBLEMS = scan()
 READERS = sorted(readers(EXPORTED))
@@ -65,6 +67,10 @@ def test_file_is_small_and_the_card_knows_its_size(network):
 def test_rounding_the_weights_left_the_ranking_alone(network):
     assert abs(network.card.weights.auroc_shift) <= 0.001
     assert 1 <= network.card.weights.mantissa_bits <= 23
+
+
+def test_its_recipe_still_says_how_it_was_trained(network):
+    assert completed(network.card.recipe) == json.loads(json.dumps(load_recipe(network.id).hyperparameters()))
 
 
 def test_own_and_phantom_predictions_are_stored(export):

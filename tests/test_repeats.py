@@ -94,6 +94,19 @@ def test_an_unfinished_run_and_another_start_are_refused(runs, exports, tmp_path
     assert not (exports / "tiny" / "repeats").exists()
 
 
+def test_a_card_from_before_a_setting_means_its_default(runs, exports):
+    card = exports / "tiny" / "card.json"
+    content = json.loads(card.read_text())
+    for settings, later in ((content["recipe"], "teachers"), (content["recipe"]["stages"][0], "hints")):
+        del settings[later]
+    card.write_text(json.dumps(content))
+    assert keep_repeat(AGAIN, runs / AGAIN.id, exports).id == AGAIN.id
+    content["recipe"]["teacher"] = "another"
+    card.write_text(json.dumps(content))
+    with pytest.raises(ExportError, match="Received: another teachers"):
+        keep_repeat(AGAIN, runs / AGAIN.id, exports)
+
+
 def add_repeat(folder, rows: pd.DataFrame, name: str, threshold: float) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     card = make_card(folder)

@@ -5,9 +5,10 @@ small version on phantoms in about a minute: it shows that the recipe runs, not 
 """
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 
 from model_zoo.card import Reference
 
@@ -192,6 +193,21 @@ class Recipe:
         """The settings that shaped the weights, as JSON types."""
         described_elsewhere = {"id", "title", "summary", "architecture", "build", "reference", "limits"}
         return {name: value for name, value in asdict(self).items() if name not in described_elsewhere}
+
+
+def completed(settings: dict) -> dict:
+    """The recipe of a network's card with the settings that came after the card, which then were what their defaults
+    are now, and of which one, `teacher`, has become `teachers`. As JSON types, comparable with hyperparameters()."""
+    complete = _defaults(Recipe) | settings
+    if teacher := complete.pop("teacher", ""):
+        complete["teachers"] = [teacher]
+    complete["stages"] = [_defaults(Stage) | stage for stage in settings["stages"]]
+    complete["augmentation"] = _defaults(Augmentation) | settings["augmentation"]
+    return json.loads(json.dumps(complete, default=asdict))
+
+
+def _defaults(settings: type) -> dict:
+    return {field.name: field.default for field in fields(settings) if field.default is not MISSING}
 
 
 def recipe_ids() -> tuple[str, ...]:

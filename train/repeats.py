@@ -13,7 +13,7 @@ from pathlib import Path
 from model_zoo.card import read_card
 from model_zoo.registry import Export, ExportError, open_export
 from train.export import evaluate, export
-from train.recipe import Recipe, split_repeat
+from train.recipe import Recipe, completed, split_repeat
 
 
 def keep_repeat(recipe: Recipe, run: Path, root: Path) -> Export:
@@ -27,7 +27,7 @@ def keep_repeat(recipe: Recipe, run: Path, root: Path) -> Export:
     if not recipe.repeat:
         raise ExportError(f"Expected a repeat, such as {model_id}-repeat-1. Received: {recipe.id!r}.")
     model = open_export(model_id, root)
-    ours, theirs = json.loads(json.dumps(recipe.hyperparameters())), model.card.recipe
+    ours, theirs = json.loads(json.dumps(recipe.hyperparameters())), completed(model.card.recipe)
     if changed := sorted(name for name in {*ours, *theirs} - {"repeat"} if ours.get(name) != theirs.get(name)):
         raise ExportError(f"Expected the settings of the export {model_id}. Received: another {', '.join(changed)}.")
     repeat = export(recipe, run, run)

@@ -7,14 +7,12 @@ Several teachers answer with the mean of their calibrated logits. Each must have
 pupil validates and reports on, so all have the same split.
 """
 
-from dataclasses import fields
-
 import keras
 from keras import ops
 
 from model_zoo.folding import folded
 from model_zoo.registry import open_export
-from train.recipe import Recipe, RecipeError
+from train.recipe import Recipe, RecipeError, completed
 
 # The teacher's answer counts this many times as much as the label.
 WEIGHT = 2.0
@@ -91,9 +89,8 @@ def _answers(teacher: str, recipe: Recipe, precision: str | keras.DTypePolicy, m
     """One teacher's calibrated logits for its pupil's input, and the outputs of its layers named in maps."""
     export = open_export(teacher)
     weights = export.verified_model_path()
-    card, own = export.card, recipe.hyperparameters()
-    # A card from before a setting was there means its default.
-    its = {field.name: field.default for field in fields(Recipe)} | card.recipe
+    card = export.card
+    own, its = recipe.hyperparameters(), completed(card.recipe)
     if other := [name for name in _SPLIT if its[name] != own[name]]:
         raise RecipeError(
             f"Expected a teacher that learnt from {recipe.id}'s training images only, with the same "
