@@ -311,10 +311,10 @@ def test_training_figures_that_mean_something_else_are_left_out_or_explained(roo
     assert "mixed in pairs" not in told
     card = root / "alpha" / "card.json"
     content = json.loads(card.read_text())
-    content["recipe"] |= {"teachers": ["beta"], "mixup": 0.2}
+    content["recipe"] |= {"teachers": ["beta"], "lung_gate": "gate", "mixup": 0.2}
     card.write_text(json.dumps(content))
     app = visit(TRAINING, model="alpha")
-    assert "also counts how far the answers were from its teachers'" in text(app)
+    assert "how far the answers were from its teachers' and how far its gate was from the true lungs." in text(app)
     assert "mixed in pairs; a mixture has no answer that is right" in text(app)
     drawn = [chart.proto.spec for chart in app.get("vega_lite_chart")]
     assert ["training images" in spec for spec in drawn] == [True, False, False, False]

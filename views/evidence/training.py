@@ -57,8 +57,12 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
         "random; validation figures are taken after it, of unchanged images of other patients. So the two need not "
         "meet. Accuracy here is at a probability of 0.5, before calibration, not at the operating point."
     ]
-    if card.recipe.get("teachers"):
-        notes.append("The loss on the training images also counts how far the answers were from its teachers'.")
+    lessons = {
+        "teachers": "how far the answers were from its teachers'",
+        "lung_gate": "how far its gate was from the true lungs",
+    }
+    if counted := [lesson for setting, lesson in lessons.items() if card.recipe.get(setting)]:
+        notes.append(f"The loss on the training images also counts {' and '.join(counted)}.")
     if mixed:
         notes.append("Training images and their labels were mixed in pairs; a mixture has no answer that is right.")
     st.caption(" ".join(notes))
