@@ -4,8 +4,9 @@ Patients are drawn, not images, because images of one child are not independent 
 bootstrap). The same seed draws the same patients whatever is counted, so that figures from one seed belong together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -36,13 +37,27 @@ class Estimate:
         return cls(float(value), float(low), float(high))
 
 
-def draws(patients: int, images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each patient is drawn, (patients, d) at a time, `resamples` in all."""
-    rng = np.random.default_rng(seed)
+def draws(patients: int, images: int, resamples: int, seed: int) -> Iterable[np.ndarray]:
+    """How often each patient is drawn, (patients, d) at a time, `resamples` in all. Not to be written to."""
     block = max(1, BLOCK // images)
+    kept = _all_drawn if patients * resamples <= BLOCK else _drawn
+    return kept(patients, block, resamples, seed)
+
+
+def _drawn(patients: int, block: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(seed)
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
         yield rng.multinomial(patients, np.full(patients, 1 / patients), size=size).T.copy()
+
+
+# Figure after figure is of the same few sets of patients, and drawing takes as long as counting.
+@lru_cache(maxsize=4)
+def _all_drawn(patients: int, block: int, resamples: int, seed: int) -> tuple[np.ndarray, ...]:
+    found = tuple(_drawn(patients, block, resamples, seed))
+    for drawn in found:
+        drawn.flags.writeable = False
+    return found
 
 
 def tally(patient: np.ndarray, group: np.ndarray, groups: int) -> csr_array:

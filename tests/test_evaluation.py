@@ -21,7 +21,7 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from model_zoo import evaluation
+from model_zoo import evaluation, intervals
 from model_zoo.predictions import COLUMNS
 
 
@@ -162,6 +162,17 @@ def test_interval_equals_a_plain_bootstrap_over_patients(name, figure):
         low, high = max(2 * figure(rows) - high, 0), 2 * figure(rows) - low
     received = evaluation.estimates(rows, 0.5)[name]
     assert (received.low, received.high) == pytest.approx((low, high), abs=0.02)
+
+
+def test_patients_are_drawn_alike_whether_kept_in_memory_or_in_blocks(monkeypatch):
+    kept = np.concatenate(list(intervals.draws(50, 80, 200, seed=1)), axis=1)
+    assert all(not block.flags.writeable for block in intervals.draws(50, 80, 200, seed=1))
+    monkeypatch.setattr(intervals, "BLOCK", 8000)
+    blocks = list(intervals.draws(50, 80, 200, seed=1))
+    assert [block.shape for block in blocks] == [(50, 100), (50, 100)]
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), kept)
+    assert (kept.sum(axis=0) == 50).all()
+    assert (np.concatenate(list(intervals.draws(50, 80, 200, seed=2)), axis=1) != kept).any()
 
 
 def test_intervals_cover_the_truth():
