@@ -10,7 +10,6 @@ from conftest import reference_gradcams
 
 from model_zoo import audit, evaluation, looking, shortcuts
 from model_zoo.registry import EXPORTS, readers, scan
-from train.recipe import completed, load_recipe
 
 EXPORTED, PROBLEMS = scan()
 READERS = sorted(readers(EXPORTED))
@@ -70,6 +69,8 @@ def test_rounding_the_weights_left_the_ranking_alone(network):
 
 
 def test_its_recipe_still_says_how_it_was_trained(network):
+    from train.recipe import completed, load_recipe
+
     assert completed(network.card.recipe) == json.loads(json.dumps(load_recipe(network.id).hyperparameters()))
 
 

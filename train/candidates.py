@@ -49,6 +49,9 @@ CANDIDATES = {
     ),
     "champion-mixed-repeat-1": Candidate("The same with other draws.", read=True),
     "champion-mixed-repeat-2": Candidate("And with others again.", read=True),
+    "champion-resnet": Candidate("From `champion`, which teaches with `resnet50-all`, 3 epochs.", read=True),
+    "champion-resnet-repeat-1": Candidate("The same with other draws.", read=True),
+    "champion-resnet-repeat-2": Candidate("And with others again.", read=True),
 }
 
 

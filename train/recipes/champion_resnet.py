@@ -1,0 +1,31 @@
+"""champion-resnet: champion taught on, by itself and a ResNet50 that learnt photographs first.
+
+    python -m train fit resnet50-all && python -m train export resnet50-all
+    python -m train fit champion-resnet --weights champion
+
+No export comes with a clone: on the test split it had a few more films right than champion, and ranked them worse
+(docs/experiments.md).
+"""
+
+import dataclasses
+
+from train.recipe import KERMANY_LIMITS, Recipe
+from train.recipes import champion
+
+
+def recipe(quick: bool = False) -> Recipe:
+    taught = dataclasses.replace(
+        champion.recipe(quick),
+        id="champion-resnet",
+        title="Champion, taught by a ResNet50",
+        summary="Champion, taught on by itself and a ResNet50 that learnt everyday photographs first.",
+        limits=(*KERMANY_LIMITS, champion.GATE_LIMIT),
+    )
+    if quick:
+        return taught
+    (stage,) = taught.stages
+    return dataclasses.replace(
+        taught,
+        stages=(dataclasses.replace(stage, epochs=3),),
+        teachers=("champion", "resnet50-all"),
+    )
