@@ -203,7 +203,7 @@ def completed(settings: dict) -> dict:
         complete["teachers"] = [teacher]
     complete["stages"] = [_defaults(Stage) | stage for stage in settings["stages"]]
     complete["augmentation"] = _defaults(Augmentation) | settings["augmentation"]
-    return json.loads(json.dumps(complete, default=asdict))
+    return json.loads(json.dumps(complete))
 
 
 def _defaults(settings: type) -> dict:
