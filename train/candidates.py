@@ -34,24 +34,26 @@ class Candidate:
     read: bool
 
 
+def _thrice(name: str, what: str) -> dict[str, Candidate]:
+    """A candidate and its two repeats, all read."""
+    others = {1: "The same with other draws.", 2: "And with others again."}
+    repeats = {f"{name}-repeat-{number}": Candidate(said, read=True) for number, said in others.items()}
+    return {name: Candidate(what, read=True), **repeats}
+
+
 # By the name of the run's folder.
 CANDIDATES = {
     "champion-untaught": Candidate(
         "The first `champion`: `moderate`, without teachers, from ImageNet's weights, 10 epochs.", read=True
     ),
-    "champion": Candidate("As `champion` is now: from `mobilenetv2-all`, two teachers, hard, 8 epochs.", read=True),
-    "champion-repeat-1": Candidate("The same with other draws.", read=True),
-    "champion-repeat-2": Candidate("And with others again.", read=True),
+    **_thrice("champion", "As `champion` is now: from `mobilenetv2-all`, two teachers, hard, 8 epochs."),
     "champion-16": Candidate("`champion`, and 8 epochs more in a second cycle.", read=False),
     "champion-224": Candidate("As `champion`, at 224 pixels.", read=False),
-    "champion-mixed": Candidate(
-        "From `champion`, which teaches with `cnn11` and `mobilenetv2-all`, films mixed in pairs, 6 epochs.", read=True
+    **_thrice(
+        "champion-mixed",
+        "From `champion`, which teaches with `cnn11` and `mobilenetv2-all`, films mixed in pairs, 6 epochs.",
     ),
-    "champion-mixed-repeat-1": Candidate("The same with other draws.", read=True),
-    "champion-mixed-repeat-2": Candidate("And with others again.", read=True),
-    "champion-resnet": Candidate("From `champion`, which teaches with `resnet50-all`, 3 epochs.", read=True),
-    "champion-resnet-repeat-1": Candidate("The same with other draws.", read=True),
-    "champion-resnet-repeat-2": Candidate("And with others again.", read=True),
+    **_thrice("champion-resnet", "From `champion`, which teaches with `resnet50-all`, 3 epochs."),
 }
 
 

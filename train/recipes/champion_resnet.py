@@ -3,8 +3,8 @@
     python -m train fit resnet50-all && python -m train export resnet50-all
     python -m train fit champion-resnet --weights champion
 
-No export comes with a clone: on the test split it had a few more films right than champion, and ranked them worse
-(docs/experiments.md).
+No export comes with a clone: in the mean of three runs it had one more film of the test split right than champion, and
+ranked them worse (docs/experiments.md).
 """
 
 import dataclasses

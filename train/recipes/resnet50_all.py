@@ -2,9 +2,8 @@
 
     python -m train fit resnet50-all [--weights FILE] && python -m train export resnet50-all
 
-Its first layers, up to the end of the first blocks, stay as they are: they see edges and blobs, on films as on
-photographs, and cost most of the time. It follows no published work and does not come with a clone, as there is no
-room for another network of its size.
+Its first layers, up to the end of the first blocks, stay as they are, which spares their part of the backward pass. It
+follows no published work and does not come with a clone, as there is no room for another network of its size.
 """
 
 import dataclasses
