@@ -1,6 +1,5 @@
 """Every export in the repository keeps the contract: safe to load, described, and with figures that repeat."""
 
-import json
 import zipfile
 
 import numpy as np
@@ -71,7 +70,7 @@ def test_rounding_the_weights_left_the_ranking_alone(network):
 def test_its_recipe_still_says_how_it_was_trained(network):
     from train.recipe import completed, load_recipe
 
-    assert completed(network.card.recipe) == json.loads(json.dumps(load_recipe(network.id).hyperparameters()))
+    assert completed(network.card.recipe) == load_recipe(network.id).hyperparameters()
 
 
 def test_own_and_phantom_predictions_are_stored(export):

@@ -1,7 +1,6 @@
 """Command line of the training suite. `python -m train --help` lists the commands."""
 
 import argparse
-import json
 import shutil
 import sys
 from itertools import pairwise
@@ -288,7 +287,7 @@ def _samples(options) -> None:
     for model_id in options.model or networks(scan()[0]):
         export, recipe = open_export(model_id), load_recipe(model_id)
         trained, now = export.card.recipe["augmentation"], recipe.hyperparameters()["augmentation"]
-        if changed := sorted(name for name in trained if json.dumps(now.get(name)) != json.dumps(trained[name])):
+        if changed := sorted(name for name in trained if now.get(name) != trained[name]):
             raise RecipeError(
                 f"Expected the augmentation that {model_id} was trained with. Received: a recipe with another "
                 f"{', '.join(changed)}."

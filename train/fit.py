@@ -73,7 +73,7 @@ def fit(
     keras.utils.set_random_seed(recipe.run_seed)
     precision = precision or ("mixed_bfloat16" if _accelerators() else "float32")
     network, started_from = _starting_network(recipe, weights, precision)
-    settings = json.loads(json.dumps({**recipe.hyperparameters(), "started_from": started_from}))
+    settings = {**recipe.hyperparameters(), "started_from": started_from}
     history = last_history(settings, run)
     training, validation = development_sets(recipe)
     if recipe.needs_lungs:

@@ -192,7 +192,8 @@ class Recipe:
     def hyperparameters(self) -> dict:
         """The settings that shaped the weights, as JSON types."""
         described_elsewhere = {"id", "title", "summary", "architecture", "build", "reference", "limits"}
-        return {name: value for name, value in asdict(self).items() if name not in described_elsewhere}
+        shaping = {name: value for name, value in asdict(self).items() if name not in described_elsewhere}
+        return json.loads(json.dumps(shaping))
 
 
 def completed(settings: dict) -> dict:

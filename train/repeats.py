@@ -6,7 +6,6 @@ The repeat's export, weights included, stays in the folder of its run. Its card 
 model that it repeats, where they count for nothing but its spread: a clone has one set of weights per model.
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def keep_repeat(recipe: Recipe, run: Path, root: Path) -> Export:
     if not recipe.repeat:
         raise ExportError(f"Expected a repeat, such as {model_id}-repeat-1. Received: {recipe.id!r}.")
     model = open_export(model_id, root)
-    ours, theirs = json.loads(json.dumps(recipe.hyperparameters())), completed(model.card.recipe)
+    ours, theirs = recipe.hyperparameters(), completed(model.card.recipe)
     if changed := sorted(name for name in {*ours, *theirs} - {"repeat"} if ours.get(name) != theirs.get(name)):
         raise ExportError(f"Expected the settings of the export {model_id}. Received: another {', '.join(changed)}.")
     repeat = export(recipe, run, run)
