@@ -54,6 +54,7 @@ CANDIDATES = {
         "From `champion`, which teaches with `cnn11` and `mobilenetv2-all`, films mixed in pairs, 6 epochs.",
     ),
     **_thrice("champion-resnet", "From `champion`, which teaches with `resnet50-all`, 3 epochs."),
+    **_thrice("champion-quiet", "From `champion`, no noise added to the films, on the labels alone, 2 epochs."),
 }
 
 

@@ -29,7 +29,15 @@ from train.augment import geometry_and_exposure
 from train.candidates import candidates_table
 from train.data import ImageSet, development_entries, development_parts, load_images, without_unseen
 from train.fit import checkpointed_networks, fit
-from train.recipe import HARD_AUGMENTATION, MODERATE_AUGMENTATION, Augmentation, Recipe, RecipeError, Stage
+from train.recipe import (
+    HARD_AUGMENTATION,
+    MODERATE_AUGMENTATION,
+    QUIET_AUGMENTATION,
+    Augmentation,
+    Recipe,
+    RecipeError,
+    Stage,
+)
 from train.recipes import champion
 from train.results import models_table, table
 from train.stress import CRITERIA, STRESSES, judged, stressed_films
@@ -90,6 +98,12 @@ sets an experiment apart from `mild`; of `longer`, whether it has as many epochs
 `moderate` has, and was trained before `joined` and what follows `moderate`, the next table included, had been run:
 those had no say in it.
 
+`hard` adds noise to every film, so that a network never learns from one without, and is judged, here and by whoever
+uses it, on films that have none added. `quiet`, and `size-quiet` below, leave the noise out, which is all that sets
+them apart from `gate-exchange` and `size-gate-exchange`. Their unseen AUROC is higher in every run; under stress their
+likelihood and agreement are lower in the mean. These four were run long after the rest, on another machine, when
+`champion` had been trained; it has the noise.
+
 ## Judged by size
 
 Settings of the table above, trained and judged on other films, and the one that came of it.
@@ -125,6 +139,10 @@ test films are not.
 ImageNet's weights. It was trained three times before any was read, too. Its mean is better than that of `champion` by
 four figures, and worse by stress likelihood and agreement.
 
+`champion-quiet` came of what `quiet` and `size-quiet` show: it goes on from `champion` on films without added noise.
+Its mean of three, all trained before any was read, is better than that of `champion` by all six figures, by most of
+them by more than that of `champion-mixed` was.
+
 ## What became of it
 
 Trained on all training films at {side} pixels. Here, last, is the official test split.
@@ -155,7 +173,13 @@ So it did after `champion-resnet`, which would have had to be as good in both me
 0.9887, 0.9887 and 0.9883 (mean 0.9886) and an accuracy of 0.9455, 0.9519 and 0.9503 (mean 0.9492); a specificity of
 0.880, a sensitivity of 0.991 and an ECE of 0.110 in the mean: one film more right than `champion` and its repeats have
 in the mean, and a worse ranking. `resnet50-all`, read after them, has an AUROC of 0.987 and an accuracy of 0.942 there,
-no more than the other teachers. By AUROC, the name is with what is now the best of six.
+no more than the other teachers.
+
+`champion-quiet` had to meet the same rule. Its three runs had an AUROC of 0.9891, 0.9878 and 0.9892 (mean 0.9887) and
+an accuracy of 0.9551, 0.9487 and 0.9471 (mean 0.9503); a specificity of 0.890, a sensitivity of 0.986 and an ECE of
+0.091 in the mean: between one and two films more right than `champion` and its repeats have in the mean, and a worse
+ranking. So the name stayed once more, although all six validation figures, and what `quiet` reaches on unseen films,
+speak for `champion-quiet`. By AUROC, the name is with what is now the best of seven.
 
 The calibration errors are above the 0.05 that we wanted; docs/results.md takes them apart. No calibration on validation
 films can know the two reasons: the test split has fewer ill children, and normal films that look ill.
@@ -224,12 +248,19 @@ EXPERIMENTS = {
         ),
         _experiment("joined", "A grid twice as fine, by joining the two last resolutions.", gated=False),
         _experiment("gate", "Each cell of that grid counts by how much of it is lung."),
-        _experiment("gate-exchange", "The gate, and exchanged surroundings.", exchanged_surroundings=0.5),
+        _experiment("gate-exchange", "The gate, and exchanged surroundings.", exchanged_surroundings=0.5, repeats=2),
         _experiment(
             "statistics",
             "And batch normalisation that learns on the X-rays.",
             exchanged_surroundings=0.5,
             fixed_statistics=False,
+        ),
+        _experiment(
+            "quiet",
+            "`gate-exchange`, and no noise added.",
+            exchanged_surroundings=0.5,
+            augmentation=QUIET_AUGMENTATION,
+            repeats=2,
         ),
         _experiment(
             "gate-exchange-mild", "Both, and the films changed as little as at the start.", **_MILD_GATE_EXCHANGE
@@ -265,6 +296,15 @@ EXPERIMENTS = {
         ),
         _experiment("size-mild", "`mild`.", augmentation=MILD_AUGMENTATION, **_PLAIN, **_BY_SIZE),
         _experiment("size-hard", "`hard`.", **_PLAIN, **_BY_SIZE),
+        _experiment("size-gate-exchange", "`gate-exchange`.", exchanged_surroundings=0.5, repeats=2, **_BY_SIZE),
+        _experiment(
+            "size-quiet",
+            "`quiet`.",
+            exchanged_surroundings=0.5,
+            augmentation=QUIET_AUGMENTATION,
+            repeats=2,
+            **_BY_SIZE,
+        ),
         _experiment(
             "size-moderate",
             "`moderate`, gate and exchanged surroundings included.",
