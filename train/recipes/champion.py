@@ -108,3 +108,15 @@ def recipe(quick: bool = False) -> Recipe:
         teachers=(),
         ema_momentum=0.9,
     )
+
+
+def variant(quick: bool, epochs: int, teachers: tuple[str, ...] = (), even_heights: bool = False, **settings) -> Recipe:
+    """champion's recipe with other settings, for a model that is champion but for these. The quick version does without
+    epochs, teachers and even_heights: it has few epochs as it is, no network was taught phantoms, and they have one
+    size."""
+    changed = dataclasses.replace(recipe(quick), limits=(*KERMANY_LIMITS, GATE_LIMIT), **settings)
+    if quick:
+        return changed
+    (stage,) = changed.stages
+    stages = (dataclasses.replace(stage, epochs=epochs),)
+    return dataclasses.replace(changed, stages=stages, teachers=teachers, even_heights=even_heights)

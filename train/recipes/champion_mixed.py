@@ -7,26 +7,17 @@ No export comes with a clone: better than champion on validation films, it was w
 (docs/experiments.md).
 """
 
-import dataclasses
-
-from train.recipe import KERMANY_LIMITS, Recipe
+from train.recipe import Recipe
 from train.recipes import champion
 
 
 def recipe(quick: bool = False) -> Recipe:
-    mixed = dataclasses.replace(
-        champion.recipe(quick),
+    return champion.variant(
+        quick,
+        epochs=6,
+        teachers=("champion", "cnn11", "mobilenetv2-all"),
         id="champion-mixed",
         title="Champion, mixed films",
         summary="Champion, taught on by a committee of which it is a member, on films mixed in pairs.",
-        limits=(*KERMANY_LIMITS, champion.GATE_LIMIT),
         mixup=0.2,
-    )
-    if quick:
-        return mixed
-    (stage,) = mixed.stages
-    return dataclasses.replace(
-        mixed,
-        stages=(dataclasses.replace(stage, epochs=6),),
-        teachers=("champion", "cnn11", "mobilenetv2-all"),
     )

@@ -8,23 +8,16 @@ No export comes with a clone: better than champion on validation films, in the m
 the test split right, and ranked them worse (docs/experiments.md).
 """
 
-import dataclasses
-
-from train.recipe import KERMANY_LIMITS, QUIET_AUGMENTATION, Recipe
+from train.recipe import QUIET_AUGMENTATION, Recipe
 from train.recipes import champion
 
 
 def recipe(quick: bool = False) -> Recipe:
-    quiet = dataclasses.replace(
-        champion.recipe(quick),
+    return champion.variant(
+        quick,
+        epochs=2,
         id="champion-quiet",
         title="Champion, without noise",
         summary="Champion, taught on with films as clean as those that it is given.",
-        limits=(*KERMANY_LIMITS, champion.GATE_LIMIT),
         augmentation=QUIET_AUGMENTATION,
-        teachers=(),
     )
-    if quick:
-        return quiet
-    (stage,) = quiet.stages
-    return dataclasses.replace(quiet, stages=(dataclasses.replace(stage, epochs=2),))

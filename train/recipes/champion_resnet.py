@@ -7,25 +7,16 @@ No export comes with a clone: in the mean of three runs it had one more film of 
 ranked them worse (docs/experiments.md).
 """
 
-import dataclasses
-
-from train.recipe import KERMANY_LIMITS, Recipe
+from train.recipe import Recipe
 from train.recipes import champion
 
 
 def recipe(quick: bool = False) -> Recipe:
-    taught = dataclasses.replace(
-        champion.recipe(quick),
+    return champion.variant(
+        quick,
+        epochs=3,
+        teachers=("champion", "resnet50-all"),
         id="champion-resnet",
         title="Champion, taught by a ResNet50",
         summary="Champion, taught on by itself and a ResNet50 that learnt everyday photographs first.",
-        limits=(*KERMANY_LIMITS, champion.GATE_LIMIT),
-    )
-    if quick:
-        return taught
-    (stage,) = taught.stages
-    return dataclasses.replace(
-        taught,
-        stages=(dataclasses.replace(stage, epochs=3),),
-        teachers=("champion", "resnet50-all"),
     )

@@ -10,25 +10,18 @@ ratio, may still tell something. docs/experiments.md says what it is worth.
 Expected here: see model_zoo/exports/even-sizes/card.json, which holds the measured figures.
 """
 
-import dataclasses
-
-from train.recipe import KERMANY_LIMITS, MODERATE_AUGMENTATION, Recipe
+from train.recipe import MODERATE_AUGMENTATION, Recipe
 from train.recipes import champion
 
 
 def recipe(quick: bool = False) -> Recipe:
-    untaught = dataclasses.replace(
-        champion.recipe(quick),
+    return champion.variant(
+        quick,
+        epochs=10,
+        even_heights=True,
         id="even-sizes",
         title="Champion, even sizes",
         summary="A gate as champion's, learnt from batches in which the size of a film does not tell its class.",
-        limits=(*KERMANY_LIMITS, champion.GATE_LIMIT),
-        teachers=(),
         augmentation=MODERATE_AUGMENTATION,
         label_smoothing=0.05,
     )
-    if quick:
-        # Phantoms have one size.
-        return untaught
-    (stage,) = untaught.stages
-    return dataclasses.replace(untaught, stages=(dataclasses.replace(stage, epochs=10),), even_heights=True)
