@@ -55,6 +55,9 @@ CANDIDATES = {
     ),
     **_thrice("champion-resnet", "From `champion`, which teaches with `resnet50-all`, 3 epochs."),
     **_thrice("champion-quiet", "From `champion`, no noise added to the films, on the labels alone, 2 epochs."),
+    **_thrice(
+        "champion-clean", "From `mobilenetv2-quiet`, which teaches with `vgg16-weighted`, no noise added, 4 epochs."
+    ),
 }
 
 
