@@ -39,8 +39,8 @@ class Augmentation:
     gamma: intensities (0..1) to the power exp(u), u uniform in +-gamma: exposure and film curve.
     contrast: (smallest, largest) factor around the image's mean.
     brightness: added, up to this share of the full range either way.
-    noise: standard deviation, as a share of the full range, of what every image gets: none is seen without, which costs
-        something on films that have none (docs/experiments.md).
+    noise: standard deviation, as a share of the full range, of what every image gets, so that none is seen without.
+        docs/experiments.md has what that costs on films without noise, and what learning without it costs.
     erasing: share of the images of which a random rectangle (2% to 33% of the area) is replaced by noise.
     """
 
@@ -72,7 +72,7 @@ HARD_AUGMENTATION = Augmentation(
 MODERATE_AUGMENTATION = replace(
     HARD_AUGMENTATION, gamma=0.2, contrast=(0.8, 1.2), brightness=0.05, noise=0.0, erasing=0.0
 )
-# As hard, but without the noise: with it no film learnt from is as clean as those that a network is then given.
+# As hard, but the films learnt from are as clean as those that a network is then given.
 QUIET_AUGMENTATION = replace(HARD_AUGMENTATION, noise=0.0)
 
 

@@ -112,8 +112,7 @@ def recipe(quick: bool = False) -> Recipe:
 
 def variant(quick: bool, epochs: int, teachers: tuple[str, ...] = (), even_heights: bool = False, **settings) -> Recipe:
     """champion's recipe with other settings, for a model that is champion but for these. The quick version does without
-    epochs, teachers and even_heights: it has few epochs as it is, no network was taught phantoms, and they have one
-    size."""
+    epochs, teachers and even_heights: its epochs are few, no teacher learnt from phantoms, and these have one size."""
     changed = dataclasses.replace(recipe(quick), limits=(*KERMANY_LIMITS, GATE_LIMIT), **settings)
     if quick:
         return changed
