@@ -37,7 +37,7 @@ from train.export import evaluate, export
 from train.fit import fit
 from train.networks import imagenet_mean, on_backbone, vgg16_normalised
 from train.recipe import Augmentation, RecipeError, Stage, TrainingStopped, load_recipe, recipe_ids
-from train.teacher import WEIGHT, Hints, Imitation, answers_of
+from train.teacher import WEIGHT, AtInference, Hints, Imitation, answers_of
 
 RECIPE = tiny_training.RECIPE
 
@@ -389,6 +389,13 @@ class TestTeacher:
         expected = Engine(teacher).logits(images) / teacher.card.temperature
         np.testing.assert_allclose(answers_of(self.PUPIL)(images).numpy()[:, 0], expected, rtol=1e-3, atol=1e-3)
 
+    @pytest.mark.parametrize("maps", [(), ("last_conv",)])
+    def test_it_answers_without_dropout_while_its_pupil_is_trained(self, teacher, noise_images, maps):
+        images = noise_images[:, :16, :16].astype(np.float32)
+        answers = answers_of(self.PUPIL, maps=maps)
+        pupil = keras.Model(answers.input, answers(answers.input))
+        np.testing.assert_allclose(*(keras.tree.flatten(pupil(images, training=on))[0] for on in (False, True)))
+
     def test_it_answers_a_pupil_with_three_channels_alike(self, teacher, noise_images):
         images = noise_images[:, :16, :16].astype(np.float32)
         pupil = dataclasses.replace(self.PUPIL, channels=3)
@@ -446,8 +453,8 @@ class TestTeacher:
     def test_its_answers_are_nearly_the_same_in_mixed_precision(self, teacher, noise_images):
         images = noise_images[:, :16, :16].astype(np.float32)
         exact, mixed = answers_of(self.PUPIL), answers_of(self.PUPIL, "mixed_bfloat16")
-        (network,) = (layer for layer in mixed.layers if isinstance(layer, keras.Model))
-        assert {layer.compute_dtype for layer in network.layers} == {"bfloat16", "float32"}
+        (teaching,) = (layer for layer in mixed.layers if isinstance(layer, AtInference))
+        assert {layer.compute_dtype for layer in teaching.network.layers} == {"bfloat16", "float32"}
         received = mixed(images)
         assert received.dtype == "float32"
         np.testing.assert_allclose(received.numpy(), exact(images).numpy(), rtol=0.05, atol=0.02)

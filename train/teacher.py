@@ -19,6 +19,18 @@ WEIGHT = 2.0
 _SPLIT = ("collection", "random_test_share", "validation_share", "seed")
 
 
+class AtInference(keras.layers.Layer):
+    """The outputs, as a list, of a network that is trained, inside one that is being trained. Calling it with
+    training=False would not do: the keras.Model around it overrides that, and its dropout would be on."""
+
+    def __init__(self, network: keras.Model, **kwargs):
+        super().__init__(**kwargs)
+        self.network = network
+
+    def call(self, inputs):
+        return keras.tree.flatten(self.network(inputs, training=False))
+
+
 class Imitation(keras.layers.Layer):
     """Passes logits (n, 1) on; in training it adds WEIGHT times their cross-entropy to the teacher's probabilities."""
 
@@ -69,6 +81,7 @@ def answers_of(
     mean of their calibrated logits, (n, 1), and, where layers of the first are named in maps, to a list of these and
     the layers' outputs.
 
+    Their dropout is off at all times.
     precision: what their convolutions compute in, as fit's; all else is float32, in which depthwise convolutions are
     faster on a CPU.
     Raises RecipeError for a teacher that learnt from another share of the images, ExportError or CardError for one that
@@ -105,5 +118,5 @@ def _answers(teacher: str, recipe: Recipe, precision: str | keras.DTypePolicy, m
         # A film's channels are equal.
         images = keras.layers.Concatenate()([images[..., :1]] * card.channels)
     seen = keras.Model(network.input, [network.output, *(network.get_layer(name).output for name in maps)])
-    logits, *outputs = seen(images, training=False)
+    logits, *outputs = AtInference(seen)(images)
     return [keras.layers.Rescaling(1 / card.temperature)(logits), *outputs]
