@@ -30,6 +30,7 @@ from model_zoo.history import HISTORY_COLUMNS, read_history, schedule
 from model_zoo.registry import ExportError, networks, open_export, scan
 from train import samples
 from train.__main__ import main
+from train.augment import RandomNoise
 from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
 from train.data import Batches, ImageSet, development_entries, patient_split
@@ -395,6 +396,17 @@ class TestTeacher:
         answers = answers_of(self.PUPIL, maps=maps)
         pupil = keras.Model(answers.input, answers(answers.input))
         np.testing.assert_allclose(*(keras.tree.flatten(pupil(images, training=on))[0] for on in (False, True)))
+
+    def test_it_is_shown_as_much_noise_as_it_learnt_under_while_its_pupil_is_trained(self, teacher, noise_images):
+        images = noise_images[:, :16, :16].astype(np.float32)
+        quiet, noisy = (
+            answers_of(dataclasses.replace(self.PUPIL, noise_for_teachers=shown), maps=("last_conv",))
+            for shown in (False, True)
+        )
+        (noise,) = (layer for layer in noisy.layers if isinstance(layer, RandomNoise))
+        assert noise.deviation == pytest.approx(255 * RECIPE.augmentation.noise)
+        np.testing.assert_array_equal(noisy(images)[1], quiet(images)[1])
+        assert not np.allclose(noisy(images, training=True)[1], quiet(images)[1], atol=1e-3)
 
     def test_it_answers_a_pupil_with_three_channels_alike(self, teacher, noise_images):
         images = noise_images[:, :16, :16].astype(np.float32)

@@ -58,6 +58,11 @@ CANDIDATES = {
     **_thrice(
         "champion-clean", "From `mobilenetv2-quiet`, which teaches with `vgg16-weighted`, no noise added, 4 epochs."
     ),
+    **_thrice(
+        "champion-retaught",
+        "From `champion`, with the same teachers, their dropout off and their films as noisy as those that they learnt "
+        "from; no noise added to its own, 2 epochs.",
+    ),
 }
 
 

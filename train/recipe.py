@@ -120,6 +120,7 @@ class Recipe:
         that the size at which a film was published does not tell its class.
     weighted_loss: an image of the rarer class weighs more, so that both classes weigh the same in sum.
     teachers: ids of exports whose answers, their mean, the network learns beside the labels (train/teacher.py).
+    noise_for_teachers: show each teacher the images with as much noise as it learnt under (Augmentation.noise).
     lung_gate: name of a layer of the network, (n, rows, columns, 1) in 0..1, that learns how much of each cell lies in
         the true lungs (train/lung_lesson.py); "" for none.
     exchanged_surroundings: share of the images of which all but the lungs comes from another image of the batch.
@@ -151,6 +152,7 @@ class Recipe:
     even_heights: bool = False
     weighted_loss: bool = False
     teachers: tuple[str, ...] = ()
+    noise_for_teachers: bool = False
     lung_gate: str = ""
     exchanged_surroundings: float = 0.0
     mixup: float = 0.0

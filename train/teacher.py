@@ -12,6 +12,7 @@ from keras import ops
 
 from model_zoo.folding import folded
 from model_zoo.registry import open_export
+from train.augment import RandomNoise
 from train.recipe import Recipe, RecipeError, completed
 
 # The teacher's answer counts this many times as much as the label.
@@ -81,7 +82,7 @@ def answers_of(
     mean of their calibrated logits, (n, 1), and, where layers of the first are named in maps, to a list of these and
     the layers' outputs.
 
-    Their dropout is off at all times.
+    Their dropout is off at all times; the noise that noise_for_teachers asks for is added while a pupil is trained.
     precision: what their convolutions compute in, as fit's; all else is float32, in which depthwise convolutions are
     faster on a CPU.
     Raises RecipeError for a teacher that learnt from another share of the images, ExportError or CardError for one that
@@ -117,6 +118,8 @@ def _answers(teacher: str, recipe: Recipe, precision: str | keras.DTypePolicy, m
     if recipe.channels != card.channels:
         # A film's channels are equal.
         images = keras.layers.Concatenate()([images[..., :1]] * card.channels)
+    if recipe.noise_for_teachers:
+        images = RandomNoise(255 * its["augmentation"]["noise"], recipe.run_seed)(images)
     seen = keras.Model(network.input, [network.output, *(network.get_layer(name).output for name in maps)])
     logits, *outputs = AtInference(seen)(images)
     return [keras.layers.Rescaling(1 / card.temperature)(logits), *outputs]
