@@ -362,6 +362,29 @@ class TestStartingWeights:
         environment = json.loads((tmp_path / "pupil" / "environment.json").read_text())
         assert environment["started_from"] == "tiny, which started from random initialisation"
 
+    def test_a_recipe_may_go_on_with_the_whole_of_a_run_head_included(self, run, tmp_path):
+        still = dataclasses.replace(
+            RECIPE, id="pupil", starting_weights="network", stages=(Stage("one", 1, learning_rate=0.0),)
+        )
+        trained = fit(still, tmp_path / "pupil", str(run / "trained.keras"))
+        for received, expected in zip(
+            *(
+                keras.models.load_model(path, compile=False).trainable_weights
+                for path in (trained, run / "trained.keras")
+            ),
+            strict=True,
+        ):
+            np.testing.assert_allclose(received.numpy(), expected.numpy(), atol=1e-6)
+
+    @pytest.mark.parametrize("weights", [None, "none", "other.keras", "absent.keras", "no network.keras"])
+    def test_what_is_no_such_run_is_refused(self, tmp_path, weights):
+        keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
+        (tmp_path / "no network.keras").write_text("no network")
+        named = weights and (str(tmp_path / weights) if weights.endswith(".keras") else weights)
+        with pytest.raises(RecipeError, match="which goes on with the whole of it"):
+            fit(dataclasses.replace(RECIPE, starting_weights="network"), tmp_path / "run", named)
+        assert not (tmp_path / "run").exists()
+
     @staticmethod
     def accept_any(weights="none"):
         return RECIPE.build()

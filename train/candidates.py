@@ -63,6 +63,9 @@ CANDIDATES = {
         "From `champion`, with the same teachers, their dropout off and their films as noisy as those that they learnt "
         "from; no noise added to its own, 2 epochs.",
     ),
+    **_thrice(
+        "champion-onward", "As `champion-quiet`, and with `champion`'s head to go on from, in place of a new one."
+    ),
 }
 
 

@@ -139,10 +139,25 @@ def _starting_network(recipe: Recipe, weights: str | None, precision: str) -> tu
     # The network alone: augmentation and loss stay in float32.
     keras.config.set_dtype_policy(precision)
     try:
-        network = fused(recipe.build() if source == "none" else recipe.build(weights=source))
+        if recipe.starting_weights == "network":
+            network = fused(_whole_network(recipe, source))
+        else:
+            network = fused(recipe.build() if source == "none" else recipe.build(weights=source))
     finally:
         keras.config.set_dtype_policy("float32")
     return network, _origin(source)
+
+
+def _whole_network(recipe: Recipe, path: str) -> keras.Model:
+    network = recipe.build()
+    try:
+        network.set_weights(keras.models.load_model(path, compile=False).get_weights())
+    except (OSError, ValueError) as error:
+        raise RecipeError(
+            f"Expected --weights to name a finished run of a network like {recipe.id}'s, which goes on with the whole "
+            f"of it. Received: {path}: {error}"
+        ) from error
+    return network
 
 
 def _origin(source: str) -> str:

@@ -111,7 +111,8 @@ class Recipe:
 
     build: makes the network: input float32 (n, side, side, channels) in 0..255, output logits (n, 1). When the recipe
         has starting_weights, it takes them as `weights` (networks.on_backbone), and none when called without.
-    starting_weights: "imagenet" or "none". `fit --weights FILE` puts a local file in place of the download.
+    starting_weights: "imagenet", for the backbone; "network", all of a finished run's, its head included, which
+        `fit --weights` must name; or "none". `fit --weights FILE` puts a local file in place of the download.
     random_test_share: share of the images, drawn regardless of patients, kept out of training and reported as the set
         "random25" beside the official test split, because a published protocol did so.
     validation_share: share of the images, whole patients, kept out of training for temperature and threshold.

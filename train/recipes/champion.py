@@ -110,12 +110,24 @@ def recipe(quick: bool = False) -> Recipe:
     )
 
 
-def variant(quick: bool, epochs: int, teachers: tuple[str, ...] = (), even_heights: bool = False, **settings) -> Recipe:
+def variant(
+    quick: bool,
+    epochs: int,
+    teachers: tuple[str, ...] = (),
+    even_heights: bool = False,
+    starting_weights: str = "imagenet",
+    **settings,
+) -> Recipe:
     """champion's recipe with other settings, for a model that is champion but for these. The quick version does without
-    epochs, teachers and even_heights: its epochs are few, no teacher learnt from phantoms, and these have one size."""
+    those that are named: its epochs are few, phantoms have one size, and no network learnt from them before."""
     changed = dataclasses.replace(recipe(quick), limits=(*KERMANY_LIMITS, GATE_LIMIT), **settings)
     if quick:
         return changed
     (stage,) = changed.stages
-    stages = (dataclasses.replace(stage, epochs=epochs),)
-    return dataclasses.replace(changed, stages=stages, teachers=teachers, even_heights=even_heights)
+    return dataclasses.replace(
+        changed,
+        stages=(dataclasses.replace(stage, epochs=epochs),),
+        teachers=teachers,
+        even_heights=even_heights,
+        starting_weights=starting_weights,
+    )
