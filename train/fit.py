@@ -57,7 +57,8 @@ def fit(
     """Train a recipe in the folder `run`, going on from its last checkpoint, and return the path of trained.keras.
 
     weights: what to start from in place of recipe.starting_weights: "imagenet", "none", a file of the backbone's
-        weights, or the trained.keras of a run whose network has the same backbone.
+        weights, or the trained.keras of a run whose network has the same backbone; for a recipe that starts from
+        "network", of a run of the same network.
     precision: what the network and its teachers compute in, "float32" or "mixed_bfloat16" (float32 weights, bfloat16
         products, as fast as a GPU, or a CPU with AMX, is in it); by default mixed where there is a GPU. trained.keras
         is float32 always.
@@ -140,7 +141,7 @@ def _starting_network(recipe: Recipe, weights: str | None, precision: str) -> tu
     keras.config.set_dtype_policy(precision)
     try:
         if recipe.starting_weights == "network":
-            network = fused(_whole_network(recipe, source))
+            network = fused(_whole_network(recipe, weights or "none"))
         else:
             network = fused(recipe.build() if source == "none" else recipe.build(weights=source))
     finally:
@@ -155,7 +156,7 @@ def _whole_network(recipe: Recipe, path: str) -> keras.Model:
     except (OSError, ValueError) as error:
         raise RecipeError(
             f"Expected --weights to name a finished run of a network like {recipe.id}'s, which goes on with the whole "
-            f"of it. Received: {path}: {error}"
+            f"of it. Received: {path}."
         ) from error
     return network
 

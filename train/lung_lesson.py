@@ -40,9 +40,9 @@ def with_masks(recipe: Recipe, data: ImageSet) -> ImageSet:
 def trainer(network: keras.Model, recipe: Recipe, finish: keras.layers.Layer) -> keras.Model:
     """What fit.py fits: images and masks, (n, side, side, channels + 1) as with_masks gives them, to logits (n, 1).
 
-    Teachers see a film before its surroundings are exchanged and its exposure is changed, and so answer as well as
-    they can what the network is to answer under worse conditions. finish: applied to the logits. Errors as for
-    teacher.answers_of.
+    Teachers see a film before its surroundings are exchanged and its exposure is changed, noise included, and so answer
+    as well as they can what the network is to answer under worse conditions. finish: applied to the logits. Errors as
+    for teacher.answers_of.
     """
     geometry, exposure = geometry_and_exposure(recipe.augmentation)
     pairs = keras.Input((recipe.side, recipe.side, recipe.channels + 1))

@@ -110,7 +110,8 @@ class Recipe:
     """Settings of one model. See the field's names for units; shares and probabilities are 0..1.
 
     build: makes the network: input float32 (n, side, side, channels) in 0..255, output logits (n, 1). When the recipe
-        has starting_weights, it takes them as `weights` (networks.on_backbone), and none when called without.
+        has starting_weights for its backbone, it takes them as `weights` (networks.on_backbone), and none when called
+        without.
     starting_weights: "imagenet", for the backbone; "network", all of a finished run's, its head included, which
         `fit --weights` must name; or "none". `fit --weights FILE` puts a local file in place of the download.
     random_test_share: share of the images, drawn regardless of patients, kept out of training and reported as the set
