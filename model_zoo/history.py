@@ -1,7 +1,7 @@
 """How a training went, epoch by epoch: history.csv of an export.
 
 epoch            1, 2, ... over all stages
-stage            name of the stage in the recipe
+stage            name of the stage in the recipe, and of the run where several were averaged (stage_of_run)
 learning_rate    at the epoch's end
 loss, accuracy   means over the epoch's training batches
 val_loss, val_accuracy   on the validation images, after the epoch
@@ -18,6 +18,11 @@ from model_zoo.tables import read_table
 HISTORY_COLUMNS = ("epoch", "stage", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 # Points per epoch of a drawn schedule; a history stores rates with six decimals.
 _POINTS, _ROUNDING = 40, 1e-6
+
+
+def stage_of_run(stage: str, number: int) -> str:
+    """The name of a stage in the history of several runs, one after the other, whose weights were averaged."""
+    return f"run {number}, {stage}"
 
 
 class HistoryError(ValueError):
@@ -65,16 +70,19 @@ def schedule(history: pd.DataFrame, recipe: dict, images: int) -> pd.DataFrame |
     recipe: the card's. images: how many were trained on. None when that does not give the rates of the history: a
     guess is not drawn.
     """
+    named = [(stage["name"], stage) for stage in recipe.get("stages", ())]
+    if (runs := recipe.get("averaged_runs", 1)) > 1:
+        named = [(stage_of_run(name, number), stage) for number in range(1, runs + 1) for name, stage in named]
     drawn, before = [], 0
-    for stage in recipe.get("stages", ()):
-        run = history[history["stage"] == stage["name"]]
+    for name, stage in named:
+        run = history[history["stage"] == name]
         per_epoch = stage.get("steps") or images // recipe["batch_size"]
         rates = _rates(stage, per_epoch, np.arange(1, len(run) + 1) * per_epoch)
         if np.abs(rates - run["learning_rate"].to_numpy()).max(initial=0) > _ROUNDING:
             return None
         epochs = np.linspace(0, len(run), len(run) * _POINTS + 1)
         rates = _rates(stage, per_epoch, epochs * per_epoch)
-        drawn.append(pd.DataFrame({"epochs": before + epochs, "stage": stage["name"], "learning_rate": rates}))
+        drawn.append(pd.DataFrame({"epochs": before + epochs, "stage": name, "learning_rate": rates}))
         before += len(run)
     return pd.concat(drawn, ignore_index=True) if before == len(history) else None
 

@@ -376,6 +376,35 @@ class TestStartingWeights:
         ):
             np.testing.assert_allclose(received.numpy(), expected.numpy(), atol=1e-6)
 
+    def test_averaged_runs_have_draws_of_their_own_and_export_their_mean(self, run, tmp_path):
+        stage = Stage("one", 1, learning_rate=0.01)
+        mean = dataclasses.replace(
+            RECIPE, id="mean", starting_weights="network", averaged_runs=2, stages=(stage,), repeat=1
+        )
+        trained = fit(mean, tmp_path / "mean", str(run / "trained.keras"))
+        parts = [tmp_path / "mean" / f"run-{number}" for number in (1, 2)]
+        each = [weights_of(part / "trained.keras") for part in parts]
+        assert any(not np.array_equal(first, second) for first, second in zip(*each, strict=True))
+        for received, *expected in zip(weights_of(trained), *each, strict=True):
+            np.testing.assert_allclose(received, np.mean(expected, axis=0), atol=1e-7)
+        third = dataclasses.replace(mean, averaged_runs=1, repeat=2)
+        alone = fit(third, tmp_path / "alone", str(run / "trained.keras"))
+        for received, expected in zip(weights_of(alone), each[0], strict=True):
+            np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5)
+
+        card = export(mean, tmp_path / "mean", tmp_path / "exports").card
+        assert card.weights.started_from == "tiny, which started from random initialisation"
+        history = read_history(tmp_path / "exports" / "mean" / "history.csv", card.training.epochs)
+        assert history["epoch"].tolist() == [1, 2]
+        assert history["stage"].tolist() == ["run 1, one", "run 2, one"]
+        drawn = schedule(history, card.recipe, card.data.counts["training"]["images"])
+        assert drawn.groupby("stage")["learning_rate"].max().tolist() == pytest.approx([0.01, 0.01], rel=0.03)
+
+    @pytest.mark.parametrize(("runs", "start"), [(2, "none"), (2, "imagenet"), (0, "network")])
+    def test_the_mean_of_unlike_networks_is_refused(self, runs, start):
+        with pytest.raises(RecipeError, match=f"Received: {runs} beside '{start}'"):
+            dataclasses.replace(RECIPE, averaged_runs=runs, starting_weights=start)
+
     @pytest.mark.parametrize("weights", [None, "none", "other.keras", "absent.keras", "no network.keras"])
     def test_what_is_no_such_run_is_refused(self, tmp_path, weights):
         keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")

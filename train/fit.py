@@ -4,7 +4,8 @@ A run lives in its own folder, runs/<model_id>/ by default:
 
 - checkpoint-0007/, trained.keras, history.csv: see checkpoints.py;
 - split.json: the image ids of training and validation;
-- environment.json: what the weights started from, the device, the precision and the versions it ran on.
+- environment.json: what the weights started from, the device, the precision and the versions it ran on;
+- run-1/, run-2/, ...: of a recipe that averages runs, each of these, with files of its own as above.
 
 A stage that trains the head alone computes the features of all images once: its epochs need no pass through the
 backbone (`make bench` measures how much that saves).
@@ -13,11 +14,13 @@ Everything random depends on (recipe.seed, recipe.repeat, epoch) alone: the spli
 dropout.
 """
 
+import csv
 import dataclasses
 import importlib
 import json
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +30,7 @@ from tqdm import tqdm
 
 from cases.collections import open_collection
 from model_zoo.card import SCRATCH
-from model_zoo.history import HISTORY_COLUMNS
+from model_zoo.history import HISTORY_COLUMNS, stage_of_run
 from train import distribution, lung_lesson
 from train.augment import augmenter
 from train.checkpoints import (
@@ -71,6 +74,12 @@ def fit(
     trained = run / "trained.keras"
     if trained.exists():
         return trained
+    if recipe.averaged_runs > 1:
+        runs = [run / f"run-{number}" for number, _ in enumerate(recipe.single_runs(), 1)]
+        for single, folder in zip(recipe.single_runs(), runs, strict=True):
+            fit(single, folder, weights, precision, keep_checkpoints)
+        _average(recipe, runs, run)
+        return trained
     keras.utils.set_random_seed(recipe.run_seed)
     precision = precision or ("mixed_bfloat16" if _accelerators() else "float32")
     network, started_from = _starting_network(recipe, weights, precision)
@@ -110,6 +119,27 @@ def fit(
             result.set_weights(network.get_weights())
         write_trained(result, history, HISTORY_COLUMNS, run)
     return trained
+
+
+def _average(recipe: Recipe, runs: list[Path], into: Path) -> None:
+    """Write what a run leaves from finished runs: the mean of their weights, and their histories in a row."""
+    if not distribution.is_first():
+        return
+    histories = [list(csv.DictReader((run / "history.csv").open(encoding="utf-8"))) for run in runs]
+    rows = [
+        {**row, "stage": stage_of_run(row["stage"], number)}
+        for number, history in enumerate(histories, 1)
+        for row in history
+    ]
+    with distribution.paused():
+        networks = [keras.models.load_model(run / "trained.keras", compile=False) for run in runs]
+        network = recipe.build()
+        each = zip(*(one.get_weights() for one in networks), strict=True)
+        network.set_weights([np.mean(weights, axis=0) for weights in each])
+    with writing(into):
+        for name in ("split.json", "environment.json"):
+            shutil.copy(runs[0] / name, into)
+    write_trained(network, [{**row, "epoch": epoch} for epoch, row in enumerate(rows, 1)], HISTORY_COLUMNS, into)
 
 
 def environment(precision: str = "float32") -> dict:

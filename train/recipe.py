@@ -128,6 +128,9 @@ class Recipe:
     exchanged_surroundings: share of the images of which all but the lungs comes from another image of the batch.
     mixup: images and labels mixed in pairs, the share drawn from Beta(mixup, mixup) (Zhang et al. 2018); 0 for none.
     ema_momentum: the exported weights are an exponential moving average over steps with this momentum; 0 for none.
+    averaged_runs: fit as many runs, with other draws each, and export the mean of their weights (Wortsman et al. 2022,
+        "Model soups"). They must start from the same network, head included: the weights of unlike ones have no
+        meaningful mean.
     target_sensitivity: the operating point is the highest threshold with at least this sensitivity on validation.
     mantissa_bits: how many of float32's 23 bits the exported weights keep.
     held_out: which of train.data.UNSEEN to keep out of training and validation, for experiments; "" for none.
@@ -162,6 +165,7 @@ class Recipe:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     ema_momentum: float = 0.0
+    averaged_runs: int = 1
     target_sensitivity: float = 0.95
     mantissa_bits: int = 10
     held_out: str = ""
@@ -185,11 +189,23 @@ class Recipe:
             )
         if self.even_heights and not self.balanced:
             raise RecipeError(f"{self.id}: expected balanced beside even_heights. Received: even_heights alone.")
+        if self.averaged_runs < 1 or (self.averaged_runs > 1 and self.starting_weights != "network"):
+            raise RecipeError(
+                f"{self.id}: expected averaged_runs of 1, or of more beside starting_weights 'network'. Received: "
+                f"{self.averaged_runs} beside '{self.starting_weights}'."
+            )
 
     @property
     def run_seed(self) -> int:
         """Seed of everything random but the split."""
         return self.seed + 100 * self.repeat
+
+    def single_runs(self) -> tuple["Recipe", ...]:
+        """The runs whose weights are averaged; no two, of all repeats, have the same draws."""
+        return tuple(
+            replace(self, averaged_runs=1, repeat=self.repeat * self.averaged_runs + run)
+            for run in range(self.averaged_runs)
+        )
 
     @property
     def needs_lungs(self) -> bool:

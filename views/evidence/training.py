@@ -37,12 +37,15 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
     best = int(history.loc[history["val_loss"].idxmin(), "epoch"])
     card = export.card
     mixed = bool(card.recipe.get("mixup"))
+    runs = card.recipe.get("averaged_runs", 1)
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Loss", anchor=False)
         names = {"loss": "training images", "val_loss": "validation images"}
         st.altair_chart(
-            figures.curves(history, names, "loss", best, ground()), width="stretch", alt="Loss over the epochs"
+            figures.curves(history, names, "loss", best, ground(), runs > 1),
+            width="stretch",
+            alt="Loss over the epochs",
         )
     with right:
         st.subheader("Accuracy", anchor=False)
@@ -50,7 +53,9 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
         if not mixed:
             names = {"accuracy": "training images", **names}
         st.altair_chart(
-            figures.curves(history, names, "accuracy", best, ground()), width="stretch", alt="Accuracy over the epochs"
+            figures.curves(history, names, "accuracy", best, ground(), runs > 1),
+            width="stretch",
+            alt="Accuracy over the epochs",
         )
     notes = [
         "Training figures are means over an epoch, while the weights still changed, of images as they were changed at "
@@ -65,6 +70,11 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
         notes.append(f"The loss on the training images also counts {' and '.join(counted)}.")
     if mixed:
         notes.append("Training images and their labels were mixed in pairs; a mixture has no answer that is right.")
+    if runs > 1:
+        notes.append(
+            f"Each of the {runs} runs began with the same weights, and the model's are the mean of what they ended "
+            "with. No figure here is of that mean."
+        )
     st.caption(" ".join(notes))
     left, right = st.columns(2, gap="large")
     with left:

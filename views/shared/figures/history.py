@@ -11,9 +11,11 @@ from views.shared.figures.style import INK, LINE_COLOUR, QUIET_COLOUR, WRONG_COL
 _HEIGHT = 260
 
 
-def curves(history: pd.DataFrame, columns: dict[str, str], title: str, best: int, ground: str) -> alt.LayerChart:
+def curves(
+    history: pd.DataFrame, columns: dict[str, str], title: str, best: int, ground: str, apart: bool = False
+) -> alt.LayerChart:
     """Columns of a history as lines, the last of them from validation. columns: column -> name in the legend, one or
-    two. best: the epoch that is marked."""
+    two. best: the epoch that is marked. apart: no line leads from one stage to the next."""
     table = history.melt(["epoch", "stage"], list(columns), "column", "value")
     table["line"] = table["column"].map(columns)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
@@ -25,6 +27,7 @@ def curves(history: pd.DataFrame, columns: dict[str, str], title: str, best: int
             _epochs("epoch", history),
             y,
             alt.Color("line:N", scale=scale, legend=alt.Legend(title=None, orient="top", labelColor=INK[ground])),
+            *([alt.Detail("stage:N")] if apart else []),
             tooltip=["epoch:Q", "stage:N", alt.Tooltip("line:N", title="on"), alt.Tooltip("value:Q", format=".4f")],
         )
     )
