@@ -131,13 +131,14 @@ def votes(positive: int, members: int, call: str, low: float, high: float, sprea
             f"each at its own operating point; the committee says {call}. {text} Networks that learnt from the same "
             "films part where those films do not help them: be wary of the answer."
         )
+    everyone = "Both members" if members == 2 else f"All {members} members"
     together = LABEL_NAMES[positive > 0]
     if together != call:
         return (
-            f"All {members} members call this {together}, each at its own operating point, and the committee {call}: "
+            f"{everyone} call this {together}, each at its own operating point, and the committee {call}: "
             f"its operating point is another one. {text}"
         )
-    return f"All {members} members call this {together} too, each at its own operating point. {text}"
+    return f"{everyone} call this {together} too, each at its own operating point. {text}"
 
 
 @dataclass(frozen=True)
