@@ -13,7 +13,7 @@ from train import lung_lesson
 from train.data import Batches, ImageSet, development_sets, without_unseen
 from train.fit import checkpointed_networks, fit
 from train.recipe import Augmentation, RecipeError, Stage, load_recipe
-from train.recipes import champion
+from train.recipes import champion_noisy
 from train.teacher import WEIGHT
 
 
@@ -104,8 +104,10 @@ class TestGate:
     def test_what_the_gate_shuts_out_does_not_reach_the_answer(self, recipe):
         keras.utils.set_random_seed(0)
         network = recipe.build()
-        gate, features = (network.get_layer(name).output for name in (champion.GATE, champion.HEATMAP_LAYER))
-        network.get_layer(champion.GATE).bias.assign([-30.0])
+        gate, features = (
+            network.get_layer(name).output for name in (champion_noisy.GATE, champion_noisy.HEATMAP_LAYER)
+        )
+        network.get_layer(champion_noisy.GATE).bias.assign([-30.0])
         image = np.random.default_rng(0).uniform(0, 255, (1, 96, 96, 1))
         shut, seen = keras.Model(network.input, [gate, features]).predict(image, verbose=0)
         assert shut.max() < 1e-6
@@ -116,7 +118,7 @@ class TestGate:
     def test_a_run_teaches_the_gate(self, run, recipe, few_phantoms):
         assert (run / "trained.keras").exists()
         network = keras.models.load_model(run / "trained.keras", compile=False)
-        assert network.get_layer(champion.GATE).output.shape[1:] == (6, 6, 1)
+        assert network.get_layer(champion_noisy.GATE).output.shape[1:] == (6, 6, 1)
 
     def test_every_epoch_s_weights_can_be_had_and_the_last_are_the_trained_ones(self, run, recipe):
         found = {epoch: network.get_weights() for epoch, network in checkpointed_networks(recipe, run)}
@@ -135,17 +137,17 @@ def test_statistics_that_stay_fixed_change_nothing_but_the_number_of_layers(monk
         random.setstate(state)
         return made
 
-    monkeypatch.setattr(champion, "folded", folded_without_a_draw)
+    monkeypatch.setattr(champion_noisy, "folded", folded_without_a_draw)
     settings = {"side": 64, "maps": 8, "alpha": 0.35}
     keras.utils.set_random_seed(0)
-    learnt = champion.build(**settings, fixed_statistics=False)
+    learnt = champion_noisy.build(**settings, fixed_statistics=False)
     keras.utils.set_random_seed(0)
-    fixed = champion.build(**settings)
+    fixed = champion_noisy.build(**settings)
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in fixed.layers)
     assert any(isinstance(layer, keras.layers.BatchNormalization) for layer in learnt.layers)
     assert not isinstance(fixed.input, list), "what is put before a network is called with its input"
     image = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 1))
-    for name in (champion.HEATMAP_LAYER, "logit"):
+    for name in (champion_noisy.HEATMAP_LAYER, "logit"):
         outputs = [keras.Model(n.input, n.get_layer(name).output).predict(image, verbose=0) for n in (learnt, fixed)]
         np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-4)
 

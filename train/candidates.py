@@ -46,26 +46,27 @@ CANDIDATES = {
     "champion-untaught": Candidate(
         "The first `champion`: `moderate`, without teachers, from ImageNet's weights, 10 epochs.", read=True
     ),
-    **_thrice("champion", "As `champion` is now: from `mobilenetv2-all`, two teachers, hard, 8 epochs."),
-    "champion-16": Candidate("`champion`, and 8 epochs more in a second cycle.", read=False),
-    "champion-224": Candidate("As `champion`, at 224 pixels.", read=False),
+    **_thrice("champion-noisy", "The second: from `mobilenetv2-all`, two teachers, hard, 8 epochs."),
+    "champion-16": Candidate("`champion-noisy`, and 8 epochs more in a second cycle.", read=False),
+    "champion-224": Candidate("As `champion-noisy`, at 224 pixels.", read=False),
     **_thrice(
         "champion-mixed",
-        "From `champion`, which teaches with `cnn11` and `mobilenetv2-all`, films mixed in pairs, 6 epochs.",
+        "From `champion-noisy`, which teaches with `cnn11` and `mobilenetv2-all`, films mixed in pairs, 6 epochs.",
     ),
-    **_thrice("champion-resnet", "From `champion`, which teaches with `resnet50-all`, 3 epochs."),
-    **_thrice("champion-quiet", "From `champion`, no noise added to the films, on the labels alone, 2 epochs."),
+    **_thrice("champion-resnet", "From `champion-noisy`, which teaches with `resnet50-all`, 3 epochs."),
+    **_thrice("champion-quiet", "From `champion-noisy`, no noise added to the films, on the labels alone, 2 epochs."),
     **_thrice(
         "champion-clean", "From `mobilenetv2-quiet`, which teaches with `vgg16-weighted`, no noise added, 4 epochs."
     ),
     **_thrice(
         "champion-retaught",
-        "From `champion`, with the same teachers, their dropout off and their films as noisy as those that they learnt "
-        "from; no noise added to its own, 2 epochs.",
+        "From `champion-noisy`, with the same teachers, their dropout off and their films as noisy as those that they "
+        "learnt from; no noise added to its own, 2 epochs.",
     ),
     **_thrice(
-        "champion-onward", "As `champion-quiet`, and with `champion`'s head to go on from, in place of a new one."
+        "champion-onward", "As `champion-quiet`, and with `champion-noisy`'s head to go on from, in place of a new one."
     ),
+    **_thrice("champion", "`champion` as it is now: the mean of the weights of three runs of `champion-onward`."),
 }
 
 

@@ -1,5 +1,5 @@
-"""even-sizes: champion before it had teachers, learnt from batches in which the height of a film does not tell its
-class.
+"""even-sizes: champion-noisy before it had teachers, learnt from batches in which the height of a film does not tell
+its class.
 
     python -m train fit even-sizes [--weights FILE] && python -m train export even-sizes
     python -m train evaluate even-sizes
@@ -11,11 +11,11 @@ Expected here: see model_zoo/exports/even-sizes/card.json, which holds the measu
 """
 
 from train.recipe import MODERATE_AUGMENTATION, Recipe
-from train.recipes import champion
+from train.recipes import champion_noisy
 
 
 def recipe(quick: bool = False) -> Recipe:
-    return champion.variant(
+    return champion_noisy.variant(
         quick,
         epochs=10,
         even_heights=True,

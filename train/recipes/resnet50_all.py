@@ -20,7 +20,7 @@ TRAINED_LAYERS = 139
 
 
 def build(side: int, fixed_statistics: bool = True, weights: str = "none") -> keras.Model:
-    """fixed_statistics: as champion's."""
+    """fixed_statistics: as champion-noisy's."""
     head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.3)]
     network = on_backbone(keras.applications.ResNet50, imagenet_mean(), side, head, weights)
     return folded(network) if fixed_statistics else network
