@@ -320,6 +320,23 @@ def test_training_figures_that_mean_something_else_are_left_out_or_explained(roo
     assert ["training images" in spec for spec in drawn] == [True, False, False, False]
 
 
+def test_no_line_leads_from_one_averaged_run_to_the_next(root):
+    def broken(app):
+        loss, accuracy, *_ = (chart.proto.spec for chart in app.get("vega_lite_chart"))
+        return ['"detail"' in spec for spec in (loss, accuracy)]
+
+    app = visit(TRAINING, model="alpha")
+    assert broken(app) == [False, False]
+    assert "began with the same weights" not in text(app)
+    card = root / "alpha" / "card.json"
+    content = json.loads(card.read_text())
+    content["recipe"]["averaged_runs"] = 2
+    card.write_text(json.dumps(content))
+    app = visit(TRAINING, model="alpha")
+    assert broken(app) == [True, True]
+    assert "Each of the 2 runs began with the same weights" in text(app)
+
+
 def test_a_schedule_that_cannot_be_computed_is_not_drawn(root):
     path = root / "alpha" / "history.csv"
     path.write_text(path.read_text().replace("0.002", "0.0015"))
