@@ -11,9 +11,10 @@ app: $(VENV)/app.installed
 	@echo "LungLens: http://localhost:$(PORT) (Ctrl+C stops it)"
 	@$(BIN)/python -m streamlit run streamlit_app.py --server.headless true --server.port $(PORT)
 
-# Two processes, a file's tests in one of them, so that what a file loads is loaded once.
+# Two processes, a file's tests in one of them, so that what a file loads is loaded once; a thread each, because more
+# would spin on each other's core.
 test: $(VENV)/dev.installed lint
-	$(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile
 
 # Needs a Chromium: LUNGLENS_CHROMIUM=/usr/bin/chromium make test-browser
 test-browser: $(VENV)/dev.installed
