@@ -11,8 +11,8 @@ app: $(VENV)/app.installed
 	@echo "LungLens: http://localhost:$(PORT) (Ctrl+C stops it)"
 	@$(BIN)/python -m streamlit run streamlit_app.py --server.headless true --server.port $(PORT)
 
-# Two processes, a file's tests in one of them, so that what a file loads is loaded once; a thread each, because more
-# would spin on each other's core.
+# Two processes, a file's tests in one of them, so that what a file loads is loaded once; a thread each, which
+# was faster than as many as there are cores.
 test: $(VENV)/dev.installed lint
 	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile
 

@@ -125,11 +125,10 @@ def _average(recipe: Recipe, runs: list[Path], into: Path) -> None:
     """Write what a run leaves from finished runs: the mean of their weights, and their histories in a row."""
     if not distribution.is_first():
         return
-    histories = [list(csv.DictReader((run / "history.csv").open(encoding="utf-8"))) for run in runs]
     rows = [
         {**row, "stage": stage_of_run(row["stage"], number)}
-        for number, history in enumerate(histories, 1)
-        for row in history
+        for number, run in enumerate(runs, 1)
+        for row in csv.DictReader((run / "history.csv").read_text(encoding="utf-8").splitlines())
     ]
     with distribution.paused():
         networks = [keras.models.load_model(run / "trained.keras", compile=False) for run in runs]
