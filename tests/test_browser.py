@@ -139,7 +139,7 @@ def test_an_upload_gets_a_probability_and_an_overlay(page, address, file):
     assert 0 < float(number.get_attribute("data-probability")) < 1
     settled(page)
     if page.get_by_text("Nothing to paint").count():
-        page.get_by_role("radio", name="Normal").click()
+        page.locator(".st-key-overlay_controls").get_by_role("radio", checked=False).click()
     sees_pictures(page)
     page.get_by_text(NOTICE).wait_for()
 

@@ -60,6 +60,7 @@ class FakeEngine:
     """Counts how often it is asked; its map can be set, and what a committee's members say."""
 
     asked = 0
+    probability = 0.7
     members = ()
     doubts = ()
     signed_map = np.array([[0.4, -0.1], [0.0, 0.2]], np.float32)
@@ -70,7 +71,7 @@ class FakeEngine:
 
     def explain(self, images: np.ndarray) -> list[FakeExplanation]:
         self.asked += len(images)
-        return [FakeExplanation(self.signed_map, members=self.members) for _ in images]
+        return [FakeExplanation(self.signed_map, self.probability, self.members) for _ in images]
 
 
 @pytest.fixture
@@ -235,11 +236,27 @@ def test_controls_repaint_without_asking_the_model_again(fake_model):
     control(app.slider, "opacity").set_value(20).run()
     control(app.selectbox, "colours").set_value("viridis").run()
     after = [image.value for image in app.get("image")]
-    control(app.get("button_group"), "direction").set_value("normal").run()
+    control(app.get("button_group"), "direction of pneumonia").set_value("normal").run()
     assert not app.exception
     assert fake_model.asked == 1
     assert before[0] == after[0]
     assert before[1] != after[1]
+
+
+def test_the_map_opens_on_what_the_model_calls_and_each_call_keeps_the_choice_made_for_it(fake_model):
+    fake_model.probability = 0.1
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert "**Evidence for normal**" in shown(app)
+    control(app.get("button_group"), "direction of normal").set_value("pneumonia").run()
+    assert "**Evidence for pneumonia**" in shown(app)
+    fake_model.probability = 0.9
+    app.get("button")[1].click().run()
+    assert "**Evidence for pneumonia**" in shown(app)
+    control(app.get("button_group"), "direction of pneumonia").set_value("normal").run()
+    assert "**Evidence for normal**" in shown(app)
+    fake_model.probability = 0.1
+    app.get("button")[2].click().run()
+    assert "**Evidence for pneumonia**" in shown(app)
 
 
 def test_an_empty_map_is_said_in_words_and_not_painted(fake_model):

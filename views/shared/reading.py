@@ -48,7 +48,7 @@ def show(case: Case, model: Export, explanation, reference: pd.DataFrame | None)
         if hidden:
             _radiograph(case, film.for_screen(case.radiograph.pixels))
         else:
-            direction = _side_by_side(case, model, explanation, fields, outlines)
+            direction = _side_by_side(case, model, explanation, call, fields, outlines)
             if fields is not None:
                 lungs.show_shares(fields, explanation.evidence(direction), direction, sides.peaks[direction])
             _evidence(sides, call)
@@ -160,10 +160,10 @@ def _answer(case: Case, call: str) -> bool:
         )
 
 
-def _side_by_side(case: Case, model: Export, explanation, fields: LungFields | None, outlines: bool) -> str:
+def _side_by_side(case: Case, model: Export, explanation, call: str, fields: LungFields | None, outlines: bool) -> str:
     """The radiograph and the overlay, and under them the controls that repaint the overlay. Returns the direction."""
     pictures = st.container()
-    direction, opacity, colour_map, outline_lungs = _controls(fields)
+    direction, opacity, colour_map, outline_lungs = _controls(call, fields)
     gray = film.for_screen(case.radiograph.pixels)
     finish = partial(_with_outlines, case=case, fields=fields if outline_lungs else None, truth=outlines)
     with pictures:
@@ -176,15 +176,16 @@ def _side_by_side(case: Case, model: Export, explanation, fields: LungFields | N
     return direction
 
 
-def _controls(fields: LungFields | None) -> tuple[str, float, str, bool]:
+def _controls(call: str, fields: LungFields | None) -> tuple[str, float, str, bool]:
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key="overlay_controls"):
         direction = st.segmented_control(
             "Show the evidence for",
             heatmap.DIRECTIONS,
-            default=heatmap.DIRECTIONS[0],
+            default=call,
             required=True,
             format_func=str.capitalize,
-            key="direction",
+            # One per call, so that the next film called so keeps the choice.
+            key=f"direction of {call}",
             persist_state="session",
         )
         opacity = st.slider(
