@@ -36,7 +36,7 @@ from train.compact import compress, round_mantissa
 from train.data import Batches, ImageSet, development_entries, patient_split
 from train.export import evaluate, export
 from train.fit import fit
-from train.networks import imagenet_mean, on_backbone, vgg16_normalised
+from train.networks import at_sides, imagenet_mean, on_backbone, vgg16_normalised
 from train.recipe import Augmentation, RecipeError, Stage, TrainingStopped, load_recipe, recipe_ids
 from train.teacher import WEIGHT, AtInference, Hints, Imitation, answers_of
 
@@ -375,6 +375,28 @@ class TestStartingWeights:
             strict=True,
         ):
             np.testing.assert_allclose(received.numpy(), expected.numpy(), atol=1e-6)
+
+    def test_a_recipe_may_look_at_more_sizes_than_it_learnt_at(self, run, tmp_path):
+        sized = dataclasses.replace(
+            RECIPE,
+            id="sized",
+            sides=(16, 24),
+            starting_weights="network",
+            averaged_runs=2,
+            stages=(Stage("one", 1, learning_rate=0.0),),
+        )
+        trained = fit(sized, tmp_path / "sized", str(run / "trained.keras"))
+        parts = [weights_of(tmp_path / "sized" / f"run-{number}" / "trained.keras") for number in (1, 2)]
+        for received, *expected in zip(weights_of(trained), *parts, strict=True):
+            np.testing.assert_allclose(received, np.mean(expected, axis=0), atol=1e-7)
+
+        exported = export(sized, tmp_path / "sized", tmp_path / "exports")
+        assert exported.card.side == 24
+        assert exported.card.metrics["blobs-validation"]["auroc"][0] > 0.9
+        engine = Engine(exported)
+        (explanation,) = engine.explain(engine.input(COLLECTIONS["blobs"]().load("test/2").pixels)[np.newaxis])
+        assert explanation.signed_map.shape == (24, 24)
+        assert engine.depths == ("last_conv",)
 
     def test_averaged_runs_have_draws_of_their_own_and_export_their_mean(self, run, tmp_path):
         stage = Stage("one", 1, learning_rate=0.01)
@@ -723,6 +745,10 @@ def test_every_recipe_builds_what_it_describes(model_id, quick):
     assert network.input_shape == (None, recipe.side, recipe.side, recipe.channels)
     assert network.output_shape == (None, 1)
     assert len(network.get_layer(recipe.heatmap_layer).output.shape) == 4
+    if recipe.sides:
+        finished = at_sides(recipe.build, recipe.sides, recipe.heatmap_layer)
+        assert finished.input_shape == (None, recipe.input_side, recipe.input_side, recipe.channels)
+        assert [weight.shape for weight in finished.weights] == [weight.shape for weight in network.weights]
     assert recipe.collection == "phantom" or not quick
 
 

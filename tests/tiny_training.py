@@ -44,8 +44,8 @@ class Blobs:
         return Radiograph(pixels, image_id, synthetic=True)
 
 
-def build() -> keras.Model:
-    inputs = keras.Input((16, 16, 1))
+def build(side: int | None = 16) -> keras.Model:
+    inputs = keras.Input((side, side, 1))
     x = layers.Rescaling(1 / 255)(inputs)
     x = layers.Conv2D(8, 3, padding="same", use_bias=False)(x)
     x = layers.BatchNormalization(momentum=0.8)(x)

@@ -67,6 +67,7 @@ CANDIDATES = {
         "champion-onward", "As `champion-quiet`, and with `champion-noisy`'s head to go on from, in place of a new one."
     ),
     **_thrice("champion", "`champion` as it is now: the mean of the weights of three runs of `champion-onward`."),
+    **_thrice("champion-sizes", "The weights of `champion`, which look at the film at 192 and at 224 pixels."),
 }
 
 

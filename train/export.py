@@ -52,7 +52,7 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     collection = open_collection(recipe.collection)
     by_id = {entry.id: entry for entry in collection.entries()}
     split = {part: [by_id[i] for i in ids] for part, ids in json.loads((run / "split.json").read_text()).items()}
-    validation = load_images(collection, split["validation"], recipe.side, recipe.channels)
+    validation = load_images(collection, split["validation"], recipe.input_side, recipe.channels)
 
     network = keras.models.load_model(run / "trained.keras", compile=False)
     before = network.predict(validation.images, batch_size=64, verbose=0)[:, 0]
@@ -175,7 +175,7 @@ def _draft(recipe: Recipe, run: Path, path: Path, parameters: int, parts: dict[s
         title=recipe.title,
         summary=recipe.summary,
         architecture=recipe.architecture,
-        side=recipe.side,
+        side=recipe.input_side,
         channels=recipe.channels,
         heatmap=Heatmap(recipe.heatmap_layer, 1.0, "none yet"),
         temperature=1.0,

@@ -45,6 +45,7 @@ from train.checkpoints import (
     writing,
 )
 from train.data import Batches, ImageSet, development_sets, height_strata
+from train.networks import at_sides
 from train.normalisation import fused
 from train.recipe import Recipe, RecipeError, Stage
 from train.teacher import pupil
@@ -115,10 +116,15 @@ def fit(
     network.trainable = True
     if distribution.is_first():
         with distribution.paused():
-            result = recipe.build()
+            result = _finished(recipe)
             result.set_weights(network.get_weights())
         write_trained(result, history, HISTORY_COLUMNS, run)
     return trained
+
+
+def _finished(recipe: Recipe) -> keras.Model:
+    """The network that a run leaves, to be given the weights of the one that was trained."""
+    return at_sides(recipe.build, recipe.sides, recipe.heatmap_layer) if recipe.sides else recipe.build()
 
 
 def _average(recipe: Recipe, runs: list[Path], into: Path) -> None:
@@ -132,7 +138,7 @@ def _average(recipe: Recipe, runs: list[Path], into: Path) -> None:
     ]
     with distribution.paused():
         networks = [keras.models.load_model(run / "trained.keras", compile=False) for run in runs]
-        network = recipe.build()
+        network = _finished(recipe)
         each = zip(*(one.get_weights() for one in networks), strict=True)
         network.set_weights([np.mean(weights, axis=0) for weights in each])
     with writing(into):

@@ -144,6 +144,31 @@ def _backbone(application: Callable, inputs, side: int, weights: str) -> keras.M
     return backbone
 
 
+def at_sides(build: Callable, sides: tuple[int, ...], heatmap_layer: str) -> keras.Model:
+    """A network that looks at its film at several sizes, with the same weights, and goes on with the mean of what it
+    sees: of the maps of its heatmap layer, brought to the finest grid among them.
+
+    build: makes a network for films of any size when called with side=None; the heatmap layer must lie before all that
+    needs a size. Its weights are those of the result, in the same order. sides: in pixels; the largest is the input's.
+    """
+    network = build(side=None)
+    names = [layer.name for layer in network.layers]
+    body = keras.Model(network.input, network.get_layer(heatmap_layer).output, name="body")
+    largest = max(sides)
+    inputs = keras.Input((largest, largest, network.input_shape[-1]), name="radiograph")
+    finest = body(inputs)
+    rows, columns = finest.shape[1:3]
+    maps = [finest]
+    for side in sorted(set(sides) - {largest}):
+        # Not layers.Resizing: called without `training`, a network takes it for True from there on.
+        smaller = keras.ops.image.resize(inputs, (side, side), antialias=True)
+        maps.append(keras.ops.image.resize(body(smaller), (rows, columns)))
+    x = layers.Activation("linear", name=heatmap_layer)(layers.Average()(maps))
+    for layer in network.layers[names.index(heatmap_layer) + 1 :]:
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
 def imagenet_mean() -> keras.layers.Layer:
     """ImageNet's mean colour taken off, as VGG16's and ResNet50's weights expect (blue first; a gray film's channels
     are equal, so that only the means have an order)."""

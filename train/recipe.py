@@ -131,6 +131,8 @@ class Recipe:
     averaged_runs: fit as many runs, with other draws each, and export the mean of their weights (Wortsman et al. 2022,
         "Model soups"). They must start from the same network, head included: the weights of unlike ones have no
         meaningful mean.
+    sides: at how many pixels the finished network looks at a film that it learnt from at `side`, to average what it
+        sees (train.networks.at_sides); the largest is its input's. () for `side` alone.
     target_sensitivity: the operating point is the highest threshold with at least this sensitivity on validation.
     mantissa_bits: how many of float32's 23 bits the exported weights keep.
     held_out: which of train.data.UNSEEN to keep out of training and validation, for experiments; "" for none.
@@ -166,6 +168,7 @@ class Recipe:
     label_smoothing: float = 0.0
     ema_momentum: float = 0.0
     averaged_runs: int = 1
+    sides: tuple[int, ...] = ()
     target_sensitivity: float = 0.95
     mantissa_bits: int = 10
     held_out: str = ""
@@ -200,10 +203,15 @@ class Recipe:
         """Seed of everything random but the split."""
         return self.seed + 100 * self.repeat
 
+    @property
+    def input_side(self) -> int:
+        """Side of the finished network's input."""
+        return max(self.sides, default=self.side)
+
     def single_runs(self) -> tuple["Recipe", ...]:
         """The runs whose weights are averaged; no two, of all repeats, have the same draws."""
         return tuple(
-            replace(self, averaged_runs=1, repeat=self.repeat * self.averaged_runs + run)
+            replace(self, averaged_runs=1, sides=(), repeat=self.repeat * self.averaged_runs + run)
             for run in range(self.averaged_runs)
         )
 
