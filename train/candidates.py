@@ -34,11 +34,11 @@ class Candidate:
     read: bool
 
 
-def _thrice(name: str, what: str) -> dict[str, Candidate]:
-    """A candidate and its two repeats, all read."""
+def _thrice(name: str, what: str, read: bool = True) -> dict[str, Candidate]:
+    """A candidate and its two repeats, all read or none."""
     others = {1: "The same with other draws.", 2: "And with others again."}
-    repeats = {f"{name}-repeat-{number}": Candidate(said, read=True) for number, said in others.items()}
-    return {name: Candidate(what, read=True), **repeats}
+    repeats = {f"{name}-repeat-{number}": Candidate(said, read) for number, said in others.items()}
+    return {name: Candidate(what, read), **repeats}
 
 
 # By the name of the run's folder.
@@ -67,7 +67,13 @@ CANDIDATES = {
         "champion-onward", "As `champion-quiet`, and with `champion-noisy`'s head to go on from, in place of a new one."
     ),
     **_thrice("champion", "`champion` as it is now: the mean of the weights of three runs of `champion-onward`."),
-    **_thrice("champion-sizes", "The weights of `champion`, which look at the film at 192 and at 224 pixels."),
+    "champion-noisy-mended": Candidate(
+        "`champion-noisy`, and the dropout of its teachers off, as it is for all that is fitted now.", read=False
+    ),
+    "champion-mended": Candidate("As `champion`, from `champion-noisy-mended`.", read=False),
+    **_thrice("champion-at-224", "The weights of `champion`, given films at 224 pixels in place of 192.", read=False),
+    "champion-finer": Candidate("`champion`, taught on at 224 pixels, 1 epoch at half the rate.", read=False),
+    **_thrice("champion-sizes", "The weights of `champion`, looking at the film at 192 and at 224 pixels."),
 }
 
 
