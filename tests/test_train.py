@@ -54,6 +54,13 @@ def weights_of(path: Path) -> list[np.ndarray]:
     return keras.models.load_model(path, compile=False).get_weights()
 
 
+def build_flat(side: int) -> keras.Model:
+    """For films of one size alone."""
+    inputs = keras.Input((side, side, 1))
+    x = keras.layers.Conv2D(2, 3, name="last_conv")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Flatten()(x)))
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "tiny"
@@ -397,6 +404,16 @@ class TestStartingWeights:
         (explanation,) = engine.explain(engine.input(COLLECTIONS["blobs"]().load("test/2").pixels)[np.newaxis])
         assert explanation.signed_map.shape == (24, 24)
         assert engine.depths == ("last_conv",)
+
+    @pytest.mark.parametrize(
+        ("build", "sides"),
+        [(lambda: RECIPE.build(), (16, 24)), (lambda side: build_flat(side or 16), (16, 24)), (RECIPE.build, (16, -8))],
+    )
+    def test_a_network_that_cannot_look_at_other_sizes_is_refused_before_the_training(self, tmp_path, build, sides):
+        sized = dataclasses.replace(RECIPE, id="sized", build=build, sides=sides)
+        with pytest.raises(RecipeError, match="sized: expected a `build` that makes a network for films of any size"):
+            fit(sized, tmp_path / "sized")
+        assert not (tmp_path / "sized").exists()
 
     def test_averaged_runs_have_draws_of_their_own_and_export_their_mean(self, run, tmp_path):
         stage = Stage("one", 1, learning_rate=0.01)

@@ -67,7 +67,8 @@ def fit(
         products, as fast as a GPU, or a CPU with AMX, is in it); by default mixed where there is a GPU. trained.keras
         is float32 always.
     keep_checkpoints: keep those of all epochs (checkpointed_networks), not the last alone.
-    Raises RecipeError for starting weights that cannot be had; TrainingStopped when the folder belongs to other
+    Raises RecipeError for starting weights that cannot be had and for a network that cannot look at films of other
+    sizes where recipe.sides wants it to; TrainingStopped when the folder belongs to other
     settings, the loss is no number, or the disk is full; RadiographError for an unreadable image;
     CollectionUnavailable without the data.
     """
@@ -75,6 +76,8 @@ def fit(
     trained = run / "trained.keras"
     if trained.exists():
         return trained
+    if recipe.sides:
+        _finished(recipe)  # What cannot be made is said before the training, not after it.
     if recipe.averaged_runs > 1:
         runs = [run / f"run-{number}" for number, _ in enumerate(recipe.single_runs(), 1)]
         for single, folder in zip(recipe.single_runs(), runs, strict=True):
@@ -124,7 +127,15 @@ def fit(
 
 def _finished(recipe: Recipe) -> keras.Model:
     """The network that a run leaves, to be given the weights of the one that was trained."""
-    return at_sides(recipe.build, recipe.sides, recipe.heatmap_layer) if recipe.sides else recipe.build()
+    if not recipe.sides:
+        return recipe.build()
+    try:
+        return at_sides(recipe.build, recipe.sides, recipe.heatmap_layer)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(
+            f"{recipe.id}: expected a `build` that makes a network for films of any size with side=None, and sides "
+            f"that it can take. Received: {recipe.sides}, and {error}"
+        ) from error
 
 
 def _average(recipe: Recipe, runs: list[Path], into: Path) -> None:
