@@ -171,20 +171,20 @@ but agreement.
 
 `champion-noisy-mended` was to be a better start: `champion-noisy` with the flaw of its teachers mended. It is better
 than the mean of `champion-noisy` and its repeats by five figures, but worse by all six than the one of them that
-`champion` goes on from, and `champion-mended` is worse by all six than `champion` and its repeats in the mean. It was
-trained once, and not read.
+`champion` goes on from, and `champion-mended` is worse by all six than `champion` and its repeats in the mean. Both
+were trained once, and not read.
 
-Then the size of the film, which is stored at 224 pixels. With the weights of `champion` and all of them in place of
-192, `champion-at-224` is better by plain AUROC, plain likelihood and lungs alone, and worse by the three others. In the
-first run, a film seen from nearer or further away costs it most: AUROC 0.988 in place of 0.995. Taught on at that size,
-`champion-finer` is worse than without by all figures but stress AUROC.
+Then the size of the film, which is stored at 224 pixels. With the weights of `champion`, but given 224 pixels in place
+of 192, `champion-at-224` is better by plain AUROC, plain likelihood and lungs alone, and worse by the three others. In
+the first run, a film seen from nearer or further away costs it most: AUROC 0.988 in place of 0.995. Taught on at that
+size, `champion-finer` is worse than without by all figures but stress AUROC.
 
 `champion-sizes` looks at the film at both sizes and goes on with the mean of what it sees. It is better than `champion`
 by the same three figures, and worse by the three others, by less. Films set apart speak for two sizes as well, by a
 script outside the tables above: two runs each of `quiet`, `gate-exchange`, `size-quiet` and `size-gate-exchange`, which
 learnt at 128 pixels, look at unseen films at 128 and 160. Seven of the eight have a higher AUROC so than at 128 alone,
 the noisy ones by more (means 0.916 in place of 0.903, the quiet ones 0.944 in place of 0.942). At 160 alone the quiet
-ones have a lower one (0.939). All three runs were judged before any was read.
+ones have a lower one (0.939). All three runs of `champion-sizes` were judged before any was read.
 
 ## What became of it
 

@@ -67,10 +67,9 @@ def fit(
         products, as fast as a GPU, or a CPU with AMX, is in it); by default mixed where there is a GPU. trained.keras
         is float32 always.
     keep_checkpoints: keep those of all epochs (checkpointed_networks), not the last alone.
-    Raises RecipeError for starting weights that cannot be had and for a network that cannot look at films of other
-    sizes where recipe.sides wants it to; TrainingStopped when the folder belongs to other
-    settings, the loss is no number, or the disk is full; RadiographError for an unreadable image;
-    CollectionUnavailable without the data.
+    Raises RecipeError for starting weights that cannot be had, and for a network that cannot look at films of other
+    sizes where recipe.sides wants it to; TrainingStopped when the folder belongs to other settings, the loss is no
+    number, or the disk is full; RadiographError for an unreadable image; CollectionUnavailable without the data.
     """
     distribution.check_same_folder(run)
     trained = run / "trained.keras"
