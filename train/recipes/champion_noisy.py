@@ -106,6 +106,7 @@ def recipe(quick: bool = False) -> Recipe:
 def variant(
     quick: bool,
     epochs: int,
+    learning_rate: float = 2e-4,
     teachers: tuple[str, ...] = (),
     even_heights: bool = False,
     starting_weights: str = "imagenet",
@@ -119,7 +120,7 @@ def variant(
     (stage,) = changed.stages
     return dataclasses.replace(
         changed,
-        stages=(dataclasses.replace(stage, epochs=epochs),),
+        stages=(dataclasses.replace(stage, epochs=epochs, learning_rate=learning_rate),),
         teachers=teachers,
         even_heights=even_heights,
         starting_weights=starting_weights,
