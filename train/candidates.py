@@ -74,6 +74,12 @@ CANDIDATES = {
     **_thrice("champion-at-224", "The weights of `champion`, given films at 224 pixels in place of 192.", read=False),
     "champion-finer": Candidate("`champion`, taught on at 224 pixels, 1 epoch at half the rate.", read=False),
     **_thrice("champion-sizes", "The weights of `champion`, looking at the film at 192 and at 224 pixels."),
+    **_thrice(
+        "champion-taught",
+        "From `champion`, which teaches with `vgg16-weighted`, as the committee; no noise added, 2 epochs at half the "
+        "rate.",
+        read=False,
+    ),
 }
 
 
