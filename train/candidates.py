@@ -77,9 +77,9 @@ CANDIDATES = {
     **_thrice(
         "champion-taught",
         "From `champion`, which teaches with `vgg16-weighted`, as the committee; no noise added, 2 epochs at half the "
-        "rate.",
-        read=False,
+        "rate; looking at the film at 192 and at 224 pixels.",
     ),
+    "champion-taught-averaged": Candidate("The mean of the weights of two runs of `champion-taught`.", read=False),
 }
 
 

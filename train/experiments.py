@@ -193,6 +193,18 @@ learnt at 128 pixels, look at unseen films at 128 and 160. Seven of the eight ha
 the noisy ones by more (means 0.916 in place of 0.903, the quiet ones 0.944 in place of 0.942). At 160 alone the quiet
 ones have a lower one (0.939). All three runs of `champion-sizes` were judged before any was read.
 
+`champion-taught` goes on from `champion`, and learns the answers of the committee that it is a member of. By the rows
+of their exports, on the validation films as they are, the committee has an AUROC of 0.9988 and a likelihood of -0.0418,
+`champion` of 0.9984 and -0.0464. At 192 pixels its first run was worse than that of `champion` by both (0.9984 and
+-0.0480; 0.9985 and -0.0452 in the table), and better by stress likelihood, lungs alone and agreement (-0.1283, 0.9966
+and -0.0549). So it looks at the film at the two sizes that `champion-sizes` has, which the validation films had chosen,
+though the test split had been asked about them by then. That way its mean is better than that of `champion` by plain
+AUROC, plain likelihood and lungs alone, and worse by the three others. All three runs were judged before any was read.
+
+`champion-taught-averaged` is to `champion-taught` what `champion` is to `champion-onward`, with two runs in place of
+three, for want of time: the mean of the weights of its first and second run. The repeats, of the third and a fourth, of
+a fifth and a sixth, are being fitted, and none of the means has been read.
+
 ## What became of it
 
 Trained on all training films at {side} pixels. Here, last, is the official test split.
@@ -252,13 +264,18 @@ And `champion`, with the figures of the table above. It had to be as good as `ch
 or the name would have gone to `champion-onward`; it is better in both, and as good as `champion-onward` or better. So
 the name is its own. What we wanted was an AUROC of 0.990 and an accuracy of 0.950: the exported run has the one, and
 with 592 of 624 films right it is one film short of the other; the mean of the three has the other, and by its rows, not
-rounded, is short of the one by less than 0.0001. And it is the best of the twelve that were read, which flatters it.
+rounded, is short of the one by less than 0.0001. And it is one of the thirteen that were read, which flatters it.
 
 The twelfth is `champion-sizes`. It had to be as good as `champion` in both means. Its three runs had an AUROC of
 0.9899, 0.9894 and 0.9895 (mean 0.9896) and an accuracy of 0.9583, 0.9567 and 0.9551 (mean 0.9567); a specificity of
 0.902, a sensitivity of 0.990 and an ECE of 0.092 in the mean: three films more right than `champion` and its repeats
 have in the mean, the most of all read here, and a worse ranking. So the name stayed. Other sizes were not tried on the
 test split: what they would do there could now be guessed from it.
+
+The thirteenth is `champion-taught`, under the same rule. Its three runs had an AUROC of 0.9903, 0.9901 and 0.9904 (mean
+0.9902) and an accuracy of 0.9519, 0.9519 and 0.9503 (mean 0.9514); a specificity of 0.887, a sensitivity of 0.990 and
+an ECE of 0.090 in the mean. Each run has what we wanted of both, as none had before it. But in its three runs it has
+1,781 answers right, and `champion` 1,782. So by the letter of the rule the name stayed.
 
 `committee` used to be `champion-noisy`, `cnn11` and `mobilenetv2-all`. Its members now are `champion` and
 `vgg16-weighted`: of the seven ways to let `cnn11`, `mobilenetv2-all` or `vgg16-weighted` answer with `champion`, alone
