@@ -68,6 +68,18 @@ def test_an_empty_map_is_said_in_words_and_not_painted(fake_model, monkeypatch):
     assert app.info[0].value == "Nothing to paint: nothing here speaks for pneumonia."
 
 
+@pytest.mark.parametrize("several", [True, False])
+def test_a_network_of_one_depth_is_not_said_to_be_cut_ever_deeper(fake_model, monkeypatch, several):  # noqa: F811
+    maps = {**({"first": np.ones((4, 4))} if several else {}), "last_conv": np.ones((2, 2))}
+    monkeypatch.setattr(cache, "depth_maps", lambda *_: maps)
+    app = open_page(PAGE, **VIEW, by="layers")
+    assert not app.exception
+    assert pictures(app) == 1 + len(maps)
+    assert ("ever deeper" in shown(app)) == several
+    assert ("early layer" in shown(app)) == several
+    assert ("no shallower one" in shown(app)) != several
+
+
 def test_models_are_compared_on_one_scale(tiny, fake_model, monkeypatch):  # noqa: F811
     warmer = dataclasses.replace(
         tiny, card=dataclasses.replace(tiny.card, id="warmer", title="Warmer", temperature=4.0)

@@ -50,13 +50,18 @@ def _show_method(case: Case, model: Export, method: str, direction: str, gray: n
 def depths(case: Case, model: Export, direction: str) -> None:
     """Grad-CAM at several layers of one model, shallow to deep. Raises ExportError."""
     gray, sign = film.for_screen(case.radiograph.pixels), 1 if direction == "pneumonia" else -1
+    maps = cache.depth_maps(model, case.radiograph.pixels)
+    several = len(maps) > 1
     st.markdown(
         "The same method, cut into the network ever deeper. Early layers see edges in fine detail; late ones see large "
         "parts of the film coarsely, and are nearer to what the model says."
+        if several
+        else "This network looks at the film at several sizes. Everything that it sees meets in one layer only, so "
+        "that there is no shallower one to cut it at."
     )
     with grid():
         show_film(case, gray)
-        for number, (layer, signed) in enumerate(cache.depth_maps(model, case.radiograph.pixels).items(), 1):
+        for number, (layer, signed) in enumerate(maps.items(), 1):
             rows, columns = signed.shape
             with card(f"depth_{number}", f"{rows} × {columns} cells", case):
                 raw = np.maximum(sign * signed, 0)
@@ -66,10 +71,11 @@ def depths(case: Case, model: Export, direction: str) -> None:
                     strength = _strength(model, raw, direction) if painted else ""
                     st.caption(f"The heatmaps of the other pages are from here. {strength}")
     heatmap.legend("inferno", "strongest spots")
-    st.caption(
-        f"{_OWN_SCALE} At an early layer Grad-CAM averages away most of what moves the model: a spot is a texture that "
-        "it uses, not yet a finding."
+    early = (
+        "At an early layer Grad-CAM averages away most of what moves the model: a spot is a texture that it uses, not "
+        "yet a finding."
     )
+    st.caption(f"{_OWN_SCALE} {early}" if several else _OWN_SCALE)
 
 
 def _strength(model: Export, raw: np.ndarray, direction: str) -> str:
