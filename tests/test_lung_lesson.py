@@ -36,7 +36,7 @@ def small_backbone():
 
 @pytest.fixture(scope="module")
 def recipe():
-    quick = load_recipe("champion", quick=True)
+    quick = load_recipe("champion-noisy", quick=True)
     stage = dataclasses.replace(quick.stages[0], epochs=2)
     return dataclasses.replace(quick, stages=(stage,), batch_size=4, validation_share=0.25)
 
@@ -206,7 +206,7 @@ def test_a_teacher_sees_the_film_as_it_was_before_it_was_exchanged_and_exposed(r
     ],
 )
 def test_what_would_lose_the_masks_is_refused(recipe, changes, expected):
-    with pytest.raises(RecipeError, match=f"champion: expected .*{expected}"):
+    with pytest.raises(RecipeError, match=f"champion-noisy: expected .*{expected}"):
         dataclasses.replace(recipe, **changes)
 
 

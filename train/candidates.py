@@ -66,20 +66,22 @@ CANDIDATES = {
     **_thrice(
         "champion-onward", "As `champion-quiet`, and with `champion-noisy`'s head to go on from, in place of a new one."
     ),
-    **_thrice("champion", "`champion` as it is now: the mean of the weights of three runs of `champion-onward`."),
+    **_thrice("champion-averaged", "The third: the mean of the weights of three runs of `champion-onward`."),
     "champion-noisy-mended": Candidate(
         "`champion-noisy`, and the dropout of its teachers off, as it is for all that is fitted now.", read=False
     ),
-    "champion-mended": Candidate("As `champion`, from `champion-noisy-mended`.", read=False),
-    **_thrice("champion-at-224", "The weights of `champion`, given films at 224 pixels in place of 192.", read=False),
-    "champion-finer": Candidate("`champion`, taught on at 224 pixels, 1 epoch at half the rate.", read=False),
-    **_thrice("champion-sizes", "The weights of `champion`, looking at the film at 192 and at 224 pixels."),
+    "champion-mended": Candidate("As `champion-averaged`, from `champion-noisy-mended`.", read=False),
+    **_thrice(
+        "champion-at-224", "The weights of `champion-averaged`, given films at 224 pixels in place of 192.", read=False
+    ),
+    "champion-finer": Candidate("`champion-averaged`, taught on at 224 pixels, 1 epoch at half the rate.", read=False),
+    **_thrice("champion-sizes", "The weights of `champion-averaged`, looking at the film at 192 and at 224 pixels."),
     **_thrice(
         "champion-taught",
-        "From `champion`, which teaches with `vgg16-weighted`, as the committee; no noise added, 2 epochs at half the "
-        "rate; looking at the film at 192 and at 224 pixels.",
+        "From `champion-averaged`, which teaches with `vgg16-weighted`, as the committee; no noise added, 2 epochs at "
+        "half the rate; looking at the film at 192 and at 224 pixels.",
     ),
-    "champion-taught-averaged": Candidate("The mean of the weights of two runs of `champion-taught`.", read=False),
+    **_thrice("champion", "`champion` as it is now: the mean of the weights of two runs of `champion-taught`."),
 }
 
 

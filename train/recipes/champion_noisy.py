@@ -7,7 +7,7 @@ true lung masks which cells are lung. What lies outside the lungs reaches the an
 of cells inside. mobilenetv2-all and vgg16-weighted teach it beside the labels: they see the film as it is, it sees the
 lungs under another exposure, half the time in another film's surroundings. How the settings were chosen, without a test
 image: docs/experiments.md.
-champion goes on from it. No export comes with a clone: it was champion itself, and gave its name up.
+champion-averaged goes on from it. No export comes with a clone: it was champion itself, and gave its name up.
 """
 
 import dataclasses

@@ -1,11 +1,11 @@
-"""champion-taught: champion, taught on by the committee that it is a member of; it looks at the film at two sizes.
+"""champion-taught: champion-averaged, taught on by the committee that it was a member of; it looks at the film at two
+sizes.
 
-    python -m train fit champion-taught --weights champion
+    python -m train fit champion-taught --weights champion-averaged
 
-The committee is better than champion alone on validation films as they are. What it answers can be learnt, and then
-costs no second network. Two sizes come in when that is done, as for champion-sizes.
-No export comes with a clone: in three runs it had one answer less right on the test split than champion had, and ranked
-the films better (docs/experiments.md).
+That committee was better than champion-averaged alone on validation films as they are. What it answered can be learnt,
+and then costs no second network. Two sizes come in when that is done, as for champion-sizes.
+No export comes with a clone: champion is the mean of two such runs (docs/experiments.md).
 """
 
 import dataclasses
@@ -19,11 +19,11 @@ def recipe(quick: bool = False) -> Recipe:
         quick,
         epochs=2,
         learning_rate=1e-4,
-        teachers=("champion", "vgg16-weighted"),
+        teachers=("champion-averaged", "vgg16-weighted"),
         starting_weights="network",
         id="champion-taught",
         title="Champion, taught by the committee",
-        summary="champion, which has learnt the answers of the committee that it is a member of.",
+        summary="champion-averaged, which has learnt the answers of the committee that it was a member of.",
         augmentation=QUIET_AUGMENTATION,
         noise_for_teachers=True,
     )
