@@ -60,6 +60,21 @@ def test_the_address_reproduces_view_and_direction(tiny):  # noqa: F811
     assert "16 × 16 cells" in shown(app)
 
 
+def test_the_evidence_is_for_what_the_model_calls_the_film_until_someone_chooses(fake_model, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(cache, "depth_maps", lambda *_: {"last_conv": np.ones((2, 2))})
+    for fake_model.probability, called in ((0.7, "pneumonia"), (0.1, "normal")):
+        cache._explanation.clear()
+        app = open_page(PAGE, **VIEW, by="layers")
+        assert not app.exception
+        assert control(app.get("button_group"), "address.direction").value == called
+        assert "direction" not in app.query_params, "or it would stay when the film changes"
+    app = open_page(PAGE, **VIEW, by="layers", direction="pneumonia")
+    assert control(app.get("button_group"), "address.direction").value == "pneumonia"
+    app = open_page(PAGE, **VIEW, by="layers", direction="sideways")
+    assert "Expected pneumonia or normal as direction in the address. Received: sideways." in app.warning[0].value
+    assert control(app.get("button_group"), "address.direction").value == "normal"
+
+
 def test_an_empty_map_is_said_in_words_and_not_painted(fake_model, monkeypatch):  # noqa: F811
     monkeypatch.setattr(cache, "depth_maps", lambda *_: {"first": np.full((4, 4), -0.1), "last_conv": np.ones((2, 2))})
     app = open_page(PAGE, **VIEW, by="layers")

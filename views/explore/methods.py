@@ -3,29 +3,53 @@
 import streamlit as st
 
 from model_zoo.registry import Export, ExportError, networks
-from views.shared import address, cache, comparing, heatmap, members, picker
+from views.shared import address, cache, comparing, heatmap, members, picker, words
 from views.shared.model_menu import choose_model
-from views.shared.words import export_problem
 
 VIEWS = {"methods": "Methods", "layers": "Layers", "models": "Models"}
 
 
-def show_members(case: picker.Case, committee: Export, view: str, direction: str) -> None:
-    """A committee's members in its place: side by side, or the way to each. Raises ExportError."""
-    if view == "models":
+def choose_direction(case: picker.Case, model: Export) -> str:
+    """What to show the evidence for: what a person chose, else what the model, or the member whose map comes first,
+    calls the case. Raises ExportError."""
+    direction = address.parsed("direction", known_direction, "pneumonia or normal")
+    if direction is None:
+        first = model.members[0] if model.is_committee else model
+        probability = cache.explain(first, case.radiograph.pixels).probability
+        direction = words.called(probability, first.card.threshold.value)
+    address.offer(
+        st.segmented_control,
+        "Show the evidence for",
+        "direction",
+        heatmap.DIRECTIONS,
+        direction,
+        format_func=str.capitalize,
+        required=True,
+    )
+    return direction
+
+
+def known_direction(text: str) -> str:
+    if text not in heatmap.DIRECTIONS:
+        raise ValueError(text)
+    return text
+
+
+def show(case: picker.Case, model: Export, view: str, direction: str) -> None:
+    """The maps of the view that was chosen. Raises ExportError."""
+    if model.is_committee:
         st.info(
             "A committee's own map is a mean of shares and not of logits, so that it has no place on this scale. These "
             "are the maps that it is the mean of.",
             icon=":material/groups:",
         )
-        comparing.models(case, committee.members[0], {member.id: member for member in committee.members}, direction)
-        return
-    st.info(
-        "A committee has no layers of its own: its heatmap is the mean of its members' Grad-CAM. Other methods and "
-        "other layers look into one network. Choose a member.",
-        icon=":material/groups:",
-    )
-    members.show_ways(committee)
+        comparing.models(case, model.members[0], {member.id: member for member in model.members}, direction)
+    elif view == "methods":
+        comparing.methods(case, model, direction)
+    elif view == "layers":
+        comparing.depths(case, model, direction)
+    else:
+        comparing.models(case, model, networks(cache.exports()[0]), direction)
 
 
 address.start()
@@ -42,24 +66,21 @@ with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
 case = picker.choose_case(collection_id)
 
 if case and model:
-    with st.container(horizontal=True, gap="medium"):
-        view = address.control(st.segmented_control, "Compare", "by", list(VIEWS), format_func=VIEWS.get, required=True)
-        direction = address.control(
-            st.segmented_control,
-            "Show the evidence for",
-            "direction",
-            heatmap.DIRECTIONS,
-            format_func=str.capitalize,
-            required=True,
-        )
     try:
-        if model.is_committee:
-            show_members(case, model, view, direction)
-        elif view == "methods":
-            comparing.methods(case, model, direction)
-        elif view == "layers":
-            comparing.depths(case, model, direction)
+        with st.container(horizontal=True, gap="medium"):
+            view = address.control(
+                st.segmented_control, "Compare", "by", list(VIEWS), format_func=VIEWS.get, required=True
+            )
+            has_maps = view == "models" or not model.is_committee
+            direction = choose_direction(case, model) if has_maps else None
+        if direction:
+            show(case, model, view, direction)
         else:
-            comparing.models(case, model, networks(cache.exports()[0]), direction)
+            st.info(
+                "A committee has no layers of its own: its heatmap is the mean of its members' Grad-CAM. Other methods "
+                "and other layers look into one network. Choose a member.",
+                icon=":material/groups:",
+            )
+            members.show_ways(model)
     except ExportError as error:
-        st.error(export_problem(error), icon=":material/error:")
+        st.error(words.export_problem(error), icon=":material/error:")
