@@ -64,8 +64,8 @@ def fit(
         weights, or the trained.keras of a run whose network has the same backbone; for a recipe that starts from
         "network", of a run of the same network.
     precision: what the network and its teachers compute in, "float32" or "mixed_bfloat16" (float32 weights, bfloat16
-        products, as fast as a GPU, or a CPU with AMX, is in it); by default mixed where there is a GPU. trained.keras
-        is float32 always.
+        products, as fast as a GPU, or a CPU with AMX or AVX512-BF16, is in it); by default mixed where there is a GPU.
+        trained.keras is float32 always.
     keep_checkpoints: keep those of all epochs (checkpointed_networks), not the last alone.
     Raises RecipeError for starting weights that cannot be had, and for a network that cannot look at films of other
     sizes where recipe.sides wants it to; TrainingStopped when the folder belongs to other settings, the loss is no
