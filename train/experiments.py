@@ -540,8 +540,8 @@ def _spread(values: pd.Series) -> str:
 
 
 def _kept(experiment: Experiment) -> str:
-    """An experiment is kept when all that sets it apart from the first of its kind is in champion or what it goes on
-    from."""
+    """An experiment is kept when all that sets it apart from the first of its kind is in champion or champion-noisy,
+    which it goes back to."""
     kind = experiment.recipe.held_out
     first = next(other for other in EXPERIMENTS.values() if other.recipe.held_out == kind)
     if experiment is first:

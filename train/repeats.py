@@ -1,6 +1,6 @@
 """A recipe trained again on the same split with other draws: how far the figures of one export are chance.
 
-    python -m train fit champion-repeat-1 --weights champion-noisy && python -m train repeat champion-repeat-1
+    python -m train fit champion-repeat-1 --weights champion-averaged && python -m train repeat champion-repeat-1
 
 The repeat's export, weights included, stays in the folder of its run. Its card and rows go into the folder of the
 model that it repeats, where they count for nothing but its spread: a clone has one set of weights per model.

@@ -1,10 +1,10 @@
 """champion: the mean of the weights of two runs of champion-taught.
 
+    python -m train fit champion-averaged --weights champion-noisy && python -m train export champion-averaged
     python -m train fit champion --weights champion-averaged && python -m train export champion
     python -m train evaluate champion
 
-Averaged as champion-averaged is, which both runs go on from. Their first teacher is that network's export, which does
-not come with a clone: `fit champion-averaged --weights champion-noisy` and `export champion-averaged` come first.
+Averaged as champion-averaged is, which both runs go on from and have as their first teacher.
 Expected here: see model_zoo/exports/champion/card.json, which holds the measured figures.
 """
 

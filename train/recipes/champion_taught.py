@@ -1,6 +1,7 @@
 """champion-taught: champion-averaged, taught on by the committee that it was a member of; it looks at the film at two
 sizes.
 
+    python -m train export champion-averaged
     python -m train fit champion-taught --weights champion-averaged
 
 That committee was better than champion-averaged alone on validation films as they are. What it answered can be learnt,
