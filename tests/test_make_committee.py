@@ -11,7 +11,7 @@ from conftest import make_card, save_network
 
 from cases.collections import COLLECTIONS
 from model_zoo import evaluation
-from model_zoo.card import Data, Heatmap, Threshold, read_card, write_card
+from model_zoo.card import CardError, Data, Heatmap, Threshold, read_card, write_card
 from model_zoo.committee import open_engine
 from model_zoo.predictions import PredictionsError, write_predictions
 from model_zoo.registry import ExportError, open_export
@@ -201,6 +201,15 @@ def test_a_committee_needs_two_members_and_a_free_id(root):
     assert "no recipe and no other export has. Received: 'one'" in refused(root, "one", "two", made="one")
     assert "Received: 'cnn11'" in refused(root, "one", "two", made="cnn11")
     assert "small letters, digits and dashes. Received: '../x'" in refused(root, "one", "two", made="../x")
+
+
+def test_a_folder_whose_card_cannot_be_read_is_named_and_stays(root):
+    card = root / "together" / "card.json"
+    card.parent.mkdir()
+    card.write_text("{")
+    with pytest.raises(CardError, match=r"together/card\.json: expected JSON"):
+        make_committee("together", ["one", "two"], root)
+    assert card.read_text() == "{"
 
 
 def test_weights_are_verified_before_anything_is_read(root):

@@ -20,7 +20,7 @@ from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from model_zoo import evaluation
 from model_zoo.calibration import calibrated
-from model_zoo.card import Card, CardError, Committee, Data, Heatmap, Threshold, Training, read_card, write_card
+from model_zoo.card import Card, Committee, Data, Heatmap, Threshold, Training, read_card, write_card
 from model_zoo.committee import CommitteeEngine
 from model_zoo.engine import Explanation
 from model_zoo.predictions import read_predictions, write_predictions
@@ -37,8 +37,9 @@ BATCH = 32
 def make_committee(committee_id: str, member_ids: Sequence[str], root: Path) -> Export:
     """Write root/<committee_id> from exports in root, in place of an earlier committee of that id.
 
-    Raises ExportError for an id that is not free and for members that cannot sit together, CardError and
-    PredictionsError for a member that cannot be used, CollectionUnavailable without the images.
+    Raises ExportError for an id that is not free and for members that cannot sit together, CardError for a card that
+    cannot be read, a member's or that of an earlier committee, PredictionsError for a member's rows,
+    CollectionUnavailable without the images.
     """
     started = time.perf_counter()
     _refuse_taken(committee_id, root)
@@ -74,19 +75,13 @@ def make_committee(committee_id: str, member_ids: Sequence[str], root: Path) -> 
 
 
 def _refuse_taken(committee_id: str, root: Path) -> None:
-    """Raises ExportError for an id that is no plain name, or that a recipe or another kind of export has."""
+    """Raises ExportError for an id that is no plain name, or that a recipe or another kind of export has; CardError for
+    a folder of that id of which nobody can tell what it is."""
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", committee_id):
         raise ExportError(f"Expected an id of small letters, digits and dashes. Received: {committee_id!r}.")
     folder = root / committee_id
-    if committee_id in recipe_ids() or (folder.exists() and not _is_committee(folder)):
+    if committee_id in recipe_ids() or (folder.exists() and read_card(folder / "card.json").committee is None):
         raise ExportError(f"Expected an id that no recipe and no other export has. Received: {committee_id!r}.")
-
-
-def _is_committee(folder: Path) -> bool:
-    try:
-        return read_card(folder / "card.json").committee is not None
-    except CardError:
-        return False
 
 
 def _members(member_ids: Sequence[str], root: Path) -> tuple[Export, ...]:
