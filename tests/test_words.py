@@ -32,6 +32,13 @@ def test_text_from_outside_keeps_its_letters_and_loses_its_markup():
     assert words.plain("Größe 12") == "Größe 12"
 
 
+def test_a_command_that_mends_is_code_and_nothing_else():
+    problem = ValueError("Not at /x_y. `python -m train download medmnist` fetches it; `rm -r` does not.")
+    assert words.way_out(problem) == (
+        r"Not at \/x\_y\. `python -m train download medmnist` fetches it\; \`rm \-r\` does not\."
+    )
+
+
 def test_at_the_operating_point_an_image_is_called_pneumonia():
     assert words.called(0.43, 0.43) == "pneumonia"
     assert words.called(0.4299, 0.43) == "normal"

@@ -60,15 +60,15 @@ def show_without_images(export: Export, name: str, selected: pd.DataFrame, missi
             kwargs={"set": PHANTOMS, "subtype": None, "page": None},
         )
     st.dataframe(
-        selected[["image_id", "patient_id", "subtype", "probability"]].assign(
+        selected[["probability", "image_id", "patient_id", "subtype"]].assign(
             probability=selected["probability"].map(words.probability)
         ),
         hide_index=True,
         width="stretch",
         column_config={
+            "probability": st.column_config.TextColumn(width=100, help="Of pneumonia."),
             "image_id": st.column_config.TextColumn("image", width="large"),
             "patient_id": "patient",
-            "probability": "probability of pneumonia",
         },
     )
 

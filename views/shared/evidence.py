@@ -11,7 +11,7 @@ from model_zoo.predictions import PredictionsError
 from model_zoo.registry import Export
 from views.shared import address, cache
 from views.shared.model_menu import choose_model
-from views.shared.words import export_problem, plain
+from views.shared.words import export_problem, plain, way_out
 
 SYNTHETIC = (
     "**Synthetic images.** These phantoms were drawn by a program; no child was X-rayed. They show how the page works, "
@@ -103,7 +103,7 @@ def missing_images(name: str) -> str | None:
     try:
         cache.collection(collection_id)
     except CollectionUnavailable as error:
-        return plain(str(error))
+        return way_out(error)
     return None
 
 

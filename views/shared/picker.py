@@ -16,7 +16,7 @@ from cases.decode import decode
 from cases.pixels import printable
 from cases.radiograph import Radiograph, RadiographError
 from views.shared import address, cache
-from views.shared.words import plain
+from views.shared.words import plain, way_out
 
 UPLOAD = "upload"
 PER_PAGE = 10
@@ -60,7 +60,7 @@ def choose_case(collection_id: str) -> Case | None:
     try:
         entries = cache.entries(collection_id)
     except CollectionUnavailable as error:
-        st.info(plain(str(error)), icon=":material/folder_off:")
+        st.info(way_out(error), icon=":material/folder_off:")
         st.button(
             "Use the phantoms instead",
             on_click=address.choose,

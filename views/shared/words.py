@@ -37,6 +37,11 @@ def plain(text: str) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
 
 
+def way_out(problem: Exception) -> str:
+    """What is wrong, letter by letter, but for the commands that mend it: they are shown as code, to be copied."""
+    return re.sub(r"\\`python \\-m (train [a-z ]+)\\`", r"`python -m \1`", plain(str(problem)))
+
+
 def export_problem(problem: Exception | str) -> str:
     """What is wrong with an export or a scored folder, without where on this machine it lies."""
     shown = str(problem).replace(str(EXPORTS), "model_zoo/exports").replace(str(scored_root()), "scored")

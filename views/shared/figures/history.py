@@ -8,7 +8,9 @@ import pandas as pd
 
 from views.shared.figures.style import INK, LINE_COLOUR, QUIET_COLOUR, WRONG_COLOUR, in_ink
 
-_HEIGHT = 260
+_HEIGHT = 280
+# Above the plot, in pixels: the names of the stages are clear of the mark around the best epoch, the legend of them.
+_NAMES, _ABOVE_NAMES = 11, 28
 
 
 def curves(
@@ -20,13 +22,14 @@ def curves(
     table["line"] = table["column"].map(columns)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
     scale = alt.Scale(domain=list(columns.values()), range=[LINE_COLOUR, WRONG_COLOUR][-len(columns) :])
+    legend = alt.Legend(title=None, orient="top", offset=_ABOVE_NAMES, labelColor=INK[ground])
     lines = (
         alt.Chart(table)
         .mark_line(point=True, strokeWidth=2)
         .encode(
             _epochs("epoch", history),
             y,
-            alt.Color("line:N", scale=scale, legend=alt.Legend(title=None, orient="top", labelColor=INK[ground])),
+            alt.Color("line:N", scale=scale, legend=legend),
             *([alt.Detail("stage:N")] if apart else []),
             tooltip=["epoch:Q", "stage:N", alt.Tooltip("line:N", title="on"), alt.Tooltip("value:Q", format=".4f")],
         )
@@ -88,7 +91,7 @@ def _with_stages(chart: alt.Chart | alt.LayerChart, history: pd.DataFrame, groun
             opacity=alt.Opacity("stage:N", scale=alt.Scale(range=[0.05, 0.18]), sort=None, legend=None),
         )
         names = base.mark_text(color=INK[ground], baseline="bottom", fontWeight=600).encode(
-            x="middle:Q", y=alt.value(-4), text="stage:N"
+            x="middle:Q", y=alt.value(-_NAMES), text="stage:N"
         )
         chart = bands + chart + names
     return in_ink(alt.layer(chart).properties(height=_HEIGHT), ground)
