@@ -144,6 +144,21 @@ def test_an_upload_gets_a_probability_and_an_overlay(page, address, file):
     page.get_by_text(NOTICE).wait_for()
 
 
+def test_only_a_phone_has_the_call_above_the_films_too(page, address):
+    page.goto(f"{address}/diagnose?collection=phantom")
+    opinion = page.locator(".opinion")
+    opinion.wait_for()
+    settled(page)
+    glance = page.locator(".st-key-glance")
+    glance.wait_for(state="hidden")
+    page.set_viewport_size({"width": 390, "height": 900})
+    glance.wait_for()
+    said = glance.inner_text()
+    assert said.split(":")[0] == opinion.locator("div").first.inner_text()
+    assert said.split()[-1] == opinion.locator("[data-probability]").inner_text()
+    assert glance.bounding_box()["y"] < page.locator(".st-key-radiograph").bounding_box()["y"]
+
+
 def test_the_lungs_are_outlined_and_a_model_that_looks_beside_them_gets_a_warning(page, address):
     """On the phantom of which mobilenetv2 is surest among those where it looks beside the lungs, by its stored rows. A
     map with hardly any evidence gets no warning."""

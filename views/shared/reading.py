@@ -32,12 +32,15 @@ def show(case: Case, model: Export, explanation, reference: pd.DataFrame | None)
     call = words.called(explanation.probability, model.card.threshold.value)
     # Above the opinion, on a phone too, though the opinion need not wait for it.
     doubts = st.container()
+    glance = st.container(key="glance")
     films, opinion = st.columns([1.9, 1], gap="large")
     with opinion:
         if _waits_for_a_guess(case):
             hidden, outlines = True, False
         else:
             hidden = False
+            with glance:
+                _at_a_glance(call, explanation.probability)
             _opinion(case, model, explanation.probability, reference)
             if model.is_committee:
                 members.show_opinions(model, explanation)
@@ -107,12 +110,20 @@ def _has_answer(case: Case) -> bool:
     return case.entry is not None and case.entry.label is not None
 
 
+def _at_a_glance(call: str, probability: float) -> None:
+    """The call and the probability in a line above the films, on a phone alone, where the opinion stands below them."""
+    st.html(
+        "<style>@media (min-width: 641px) { .st-key-glance { display: none; } }</style>"
+        f'<div style="border-left: 5px solid {_colour_of(call)}; padding-left: 0.9rem">The model calls this '
+        f"<strong>{call}</strong>: probability of pneumonia {words.probability(probability)}</div>"
+    )
+
+
 def _opinion(case: Case, model: Export, probability: float, reference: pd.DataFrame | None) -> None:
     threshold = model.card.threshold.value
     call = words.called(probability, threshold)
-    colour = PNEUMONIA_COLOUR if call == "pneumonia" else NORMAL_COLOUR
     st.html(
-        f'<div class="opinion" style="border-left: 5px solid {colour}; padding-left: 0.9rem">'
+        f'<div class="opinion" style="border-left: 5px solid {_colour_of(call)}; padding-left: 0.9rem">'
         f'<div style="font-size: 0.9rem">The model calls this <strong>{call}</strong></div>'
         f'<div style="font-size: 2.4rem; font-weight: 650; line-height: 1.15" data-probability="{probability:.6f}">'
         f"{words.probability(probability)}</div>"
@@ -126,6 +137,10 @@ def _opinion(case: Case, model: Export, probability: float, reference: pd.DataFr
         st.markdown(words.observed(share, float(reference["label"].mean()), model.card.threshold.chosen_on))
     if caution := words.caution(model.card.data.collection, case.collection_id, case.entry, case.radiograph.synthetic):
         st.caption(caution)
+
+
+def _colour_of(call: str) -> str:
+    return PNEUMONIA_COLOUR if call == "pneumonia" else NORMAL_COLOUR
 
 
 def _evidence(sides: words.Balance, call: str) -> None:
