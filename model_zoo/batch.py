@@ -1,11 +1,11 @@
 """Score a folder of images, batch by batch, with the rows on disk as it goes.
 
 What a model says of a folder lies in two files in `<scored_root()>/<collection id>/`. Their names hold a digest of the
-weights and the temperature, so that the scores of a changed model never mix with older ones:
+weights, the temperature and the chest gate, so that what a changed one says never mixes with what it said before:
 
-    <digest>.csv             predictions.COLUMNS and `stamp`, the image's size and time of change when it was read;
-                             then predictions.DISAGREEMENT for a committee. label is empty when unknown; patient_id is
-                             the image itself
+    <digest>.csv             predictions.COLUMNS; `stamp`, the image's size and time of change when it was read;
+                             predictions.DOUBTS; then DISAGREEMENT for a committee. label is empty when unknown;
+                             patient_id is the image itself
     <digest>-unreadable.csv  image_id and reason
 
 At most one batch of model inputs is in memory, and what the folder's listing and the stamps need. A batch is on disk
@@ -18,7 +18,7 @@ import csv
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +28,17 @@ import numpy as np
 
 from cases.collections.base import Entry
 from cases.collections.folder import FolderCollection
-from cases.radiograph import RadiographError
+from cases.radiograph import Radiograph, RadiographError
 from cases.settings import scored_root
-from model_zoo.predictions import COLUMNS, DISAGREEMENT
+from model_zoo.lungs import gate
+from model_zoo.predictions import COLUMNS, DISAGREEMENT, DOUBTS
 from model_zoo.registry import Export
 
 if TYPE_CHECKING:
     from model_zoo.engine import Reader
 
 BATCH = 32
-SCORE_COLUMNS = (*COLUMNS, "stamp")
+SCORE_COLUMNS = (*COLUMNS, "stamp", DOUBTS)
 UNREADABLE_COLUMNS = ("image_id", "reason")
 
 
@@ -61,19 +62,23 @@ class Progress:
 
 def results_of(collection_id: str, export: Export) -> Results:
     card = export.card
-    digest = hashlib.sha256(f"{export.fingerprint} {card.temperature!r}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{export.fingerprint} {card.temperature!r} {gate.fingerprint()}".encode()).hexdigest()[:16]
     folder = scored_root() / collection_id
     columns = (*SCORE_COLUMNS, DISAGREEMENT) if export.is_committee else SCORE_COLUMNS
     return Results(folder / f"{digest}.csv", folder / f"{digest}-unreadable.csv", columns)
 
 
 def score(
-    collection: FolderCollection, engine: "Reader", lock: AbstractContextManager, results: Results
+    collection: FolderCollection,
+    engine: "Reader",
+    lock: AbstractContextManager,
+    doubts_of: Callable[[Radiograph], tuple[str, ...]],
+    results: Results,
 ) -> Iterator[Progress]:
     """Score what has no row yet. Yields before the first batch and after each; whoever stops asking stops the run.
 
-    lock: held while the engine runs, and not while images are read. Images that cannot be read are tried again by every
-    run. One run at a time may write to results. Raises OSError when it cannot.
+    lock: held while the engine runs, and not while images are read. doubts_of: as lungs.gate.Look.doubts. Images that
+    cannot be read are tried again by every run. One run at a time may write to results. Raises OSError when it cannot.
     """
     entries = collection.entries()
     results.scores.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +89,7 @@ def score(
     yield Progress(len(kept), unreadable, len(entries))
     for start in range(0, len(left), BATCH):
         batch = left[start : start + BATCH]
-        rows, reasons = _score_batch(collection, batch, engine, lock, results.columns)
+        rows, reasons = _score_batch(collection, batch, engine, lock, doubts_of, results.columns)
         _append(results.scores, rows)
         _append(results.unreadable, reasons)
         unreadable += len(reasons)
@@ -101,6 +106,7 @@ def _score_batch(
     batch: list[Entry],
     engine: "Reader",
     lock: AbstractContextManager,
+    doubts_of: Callable[[Radiograph], tuple[str, ...]],
     columns: tuple[str, ...],
 ) -> tuple[list[tuple], list[tuple]]:
     """Rows of the images that can be read, in order, and (image id, reason) of the others."""
@@ -109,11 +115,12 @@ def _score_batch(
         # Before the file is read, so that a change while it is read is seen by the next run.
         stamp = collection.stamp(entry.id)
         try:
-            images.append(engine.input(collection.load(entry.id).pixels))
+            radiograph = collection.load(entry.id)
         except RadiographError as error:
             reasons.append((entry.id, " ".join(str(error).split())))
         else:
-            read.append((entry, stamp))
+            images.append(engine.input(radiograph.pixels))
+            read.append((entry, stamp, "; ".join(doubts_of(radiograph))))
     if not images:
         return [], reasons
     inputs = np.stack(images)
@@ -127,9 +134,10 @@ def _score_batch(
             entry.subtype or "",
             f"{value:.6f}",
             stamp,
+            doubts,
             *(f"{s:.6f}" for s in spread),
         )
-        for (entry, stamp), value, *spread in zip(read, *answers, strict=True)
+        for (entry, stamp, doubts), value, *spread in zip(read, *answers, strict=True)
     ]
     return rows, reasons
 
@@ -139,7 +147,7 @@ def _bring_into_line(results: Results, collection: FolderCollection, entries: It
     labels = {entry.id: _text(entry.label) for entry in entries}
     kept = {}
     for record in _whole_records(results.scores, len(results.columns)):
-        image_id, _, label, _, probability, stamp, *spread = record
+        image_id, _, label, _, probability, stamp, _, *spread = record
         sound = all(map(_is_probability, (probability, *spread)))
         if labels.get(image_id) == label and sound and stamp == collection.stamp(image_id):
             kept[image_id] = record

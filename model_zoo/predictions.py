@@ -20,6 +20,8 @@ from model_zoo.tables import read_table
 COLUMNS = ("image_id", "patient_id", "label", "subtype", "probability")
 # Only where a committee scored a folder: disagreement.spread of its members' probabilities, 0..0.5.
 DISAGREEMENT = "disagreement"
+# Only of a scored folder: lungs.gate.DOUBTS of the image, "; " between them, "" where it seems to be a chest film.
+DOUBTS = "doubts"
 
 
 class PredictionsError(ValueError):
@@ -37,9 +39,10 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
 def read_scores(path: Path) -> pd.DataFrame:
     """The rows of a file that model_zoo.batch may still be writing: as read_predictions(), but there may be none yet,
-    label is an Int64 that may be missing, and a last line without an end is left out. With DISAGREEMENT, as float, if
-    the file has it."""
-    rows, _ = _checked_rows(path, labels={"0": 0, "1": 1, "": None}, growing=True, optional=(DISAGREEMENT,))
+    label is an Int64 that may be missing, and a last line without an end is left out. With DOUBTS, as text, and
+    DISAGREEMENT, as float, if the file has it."""
+    columns, labels = (*COLUMNS, DOUBTS), {"0": 0, "1": 1, "": None}
+    rows, _ = _checked_rows(path, labels, columns, growing=True, optional=(DISAGREEMENT,))
     return rows
 
 
@@ -61,13 +64,18 @@ def unknown_images(path: Path, known: Collection[str]) -> PredictionsError | Non
 
 
 def _checked_rows(
-    path: Path, labels: dict[str, int | None], growing: bool = False, optional: tuple[str, ...] = ()
+    path: Path,
+    labels: dict[str, int | None],
+    columns: tuple[str, ...] = COLUMNS,
+    growing: bool = False,
+    optional: tuple[str, ...] = (),
 ) -> tuple[pd.DataFrame, list[int]]:
-    """(rows, the line of each). labels: what may stand in the column label, and what it means. growing: as in
-    tables.read_table(). optional: columns of numbers from 0 to 1 that are kept where the file has them."""
-    header, records, lines = read_table(path, "prediction rows", COLUMNS, PredictionsError, growing)
+    """(rows, the line of each). labels: what may stand in the column label, and what it means. columns: those wanted,
+    of COLUMNS and texts. growing: as in tables.read_table(). optional: columns of numbers from 0 to 1 that are kept
+    where the file has them."""
+    header, records, lines = read_table(path, "prediction rows", columns, PredictionsError, growing)
     optional = [column for column in optional if column in header]
-    rows = pd.DataFrame(records, columns=header, dtype=str)[[*COLUMNS, *optional]]
+    rows = pd.DataFrame(records, columns=header, dtype=str)[[*columns, *optional]]
     numbers = rows[["probability", *optional]].apply(pd.to_numeric, errors="coerce").astype(float)
     checks = (
         ("image_id", rows["image_id"] != "", "the image's path in its collection"),

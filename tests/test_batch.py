@@ -20,7 +20,8 @@ from cases.collections.folder import FolderCollection, folder_id, is_folder_id, 
 from cases.phantom import PhantomParameters, generate
 from cases.settings import scored_root
 from model_zoo.batch import BATCH, Progress, read_unreadable, results_of, score
-from model_zoo.predictions import read_scores
+from model_zoo.lungs import gate
+from model_zoo.predictions import DOUBTS, read_scores
 from model_zoo.registry import Export
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +34,7 @@ def scored(tmp_path, monkeypatch):
 
 
 class Brightness:
-    """An engine whose probability is the mean gray value. Counts the images that it has seen."""
+    """An engine whose probability is the mean gray value, and a gate. Counts the images that it has seen."""
 
     def __init__(self):
         self.seen = 0
@@ -44,6 +45,10 @@ class Brightness:
     def scores(self, images):
         self.seen += len(images)
         return images[:, 0, 0, 0] / 255
+
+    @staticmethod
+    def doubts(radiograph):
+        return (gate.NO_LUNGS, gate.BLANK) if radiograph.pixels.mean() < 3 else ()
 
 
 class Watched:
@@ -76,7 +81,7 @@ def folder(tmp_path) -> Path:
 
 def run(folder, export, engine=None, batches=None) -> list[Progress]:
     collection = FolderCollection(folder)
-    steps = score(collection, engine or Brightness(), Lock(), results_of(collection.id, export))
+    steps = score(collection, engine or Brightness(), Lock(), Brightness.doubts, results_of(collection.id, export))
     return list(itertools.islice(steps, batches))
 
 
@@ -96,6 +101,7 @@ def test_every_image_gets_a_row(folder, tiny_export):
     expected = {"normal": 0, "Pneumonia": 1}
     assert [expected.get(Path(i).parent.name, pd.NA) for i in found["image_id"]] == found["label"].tolist()
     assert found["label"].isna().sum() == 10
+    assert found[DOUBTS].tolist() == ["no lungs; blank" if number < 3 else "" for number in gray]
 
 
 def test_images_that_cannot_be_read_are_listed_and_stop_nothing(folder, tiny_export):
@@ -120,9 +126,14 @@ def test_the_model_is_locked_for_its_own_work_only(folder, tiny_export):
     seen = []
     collection.load = lambda image_id: seen.append(("load", lock.held)) or load(image_id)
     engine.scores = lambda images: seen.append(("score", lock.held)) or scores(images)
-    for _ in score(collection, engine, lock, results_of(collection.id, tiny_export)):
+
+    def doubts(radiograph):
+        seen.append(("look", lock.held))
+        return ()
+
+    for _ in score(collection, engine, lock, doubts, results_of(collection.id, tiny_export)):
         assert not lock.held
-    assert set(seen) == {("load", False), ("score", True)}
+    assert set(seen) == {("load", False), ("look", False), ("score", True)}
 
 
 def test_a_run_goes_on_where_another_was_stopped(folder, tiny_export):
@@ -195,6 +206,13 @@ def test_another_model_has_rows_of_its_own(folder, tiny_export):
     others = [dataclasses.replace(card, weights=weights), dataclasses.replace(card, temperature=1.5)]
     exports = [tiny_export, *(Export(tiny_export.folder, other) for other in others)]
     assert len({results_of("folder-1", export).scores for export in exports}) == 3
+
+
+def test_another_gate_looks_anew(folder, tiny_export, tmp_path, monkeypatch):
+    before = results_of("folder-1", tiny_export).scores
+    (tmp_path / "gate.json").write_text("{}")
+    monkeypatch.setattr(gate, "GATE_CARD", tmp_path / "gate.json")
+    assert results_of("folder-1", tiny_export).scores != before
 
 
 def test_a_real_model_says_the_same_as_on_its_own(folder, tiny_export):

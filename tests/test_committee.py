@@ -229,7 +229,7 @@ class TestFolder:
 
     def run(self, collection, engine) -> pd.DataFrame:
         results = results_of(collection.id, engine.export)
-        self.done = [progress.done for progress in score(collection, engine, Lock(), results)]
+        self.done = [progress.done for progress in score(collection, engine, Lock(), lambda radiograph: (), results)]
         return read_scores(results.scores)
 
     def test_rows_have_the_disagreement(self, collection, engine, films):
@@ -253,12 +253,12 @@ class TestFolder:
         results = results_of(collection.id, tiny_export)
         assert results.columns == SCORE_COLUMNS
         results.scores.parent.mkdir(parents=True)
-        results.scores.write_text(",".join(SCORE_COLUMNS) + "\na.png,a.png,,,0.5,1-1\n")
+        results.scores.write_text(",".join(SCORE_COLUMNS) + "\na.png,a.png,,,0.5,1-1,\n")
         assert DISAGREEMENT not in read_scores(results.scores)
 
     def test_a_disagreement_that_cannot_be_is_named(self, tmp_path):
         path = tmp_path / "scores.csv"
-        path.write_text(",".join((*SCORE_COLUMNS, DISAGREEMENT)) + "\na.png,a.png,1,,0.5,1-1,high\n")
+        path.write_text(",".join((*SCORE_COLUMNS, DISAGREEMENT)) + "\na.png,a.png,1,,0.5,1-1,,high\n")
         with pytest.raises(PredictionsError, match=r"line 2, column disagreement: .* Received: 'high'"):
             read_scores(path)
         assert list(read_predictions(path)["probability"]) == [0.5]

@@ -159,8 +159,8 @@ def test_a_scored_folder_can_be_ordered_by_disagreement(together, tmp_path, monk
     rows = []
     for name, disagreement in (("a", 0.1), ("b", 0.3), ("c", 0.2)):
         (folder / f"{name}.png").write_bytes(b"not opened")
-        rows.append((f"{name}.png", f"{name}.png", "", "", 0.5, "1-1", disagreement))
-    for model, columns in ((together, 7), (together.members[0], 6)):
+        rows.append((f"{name}.png", f"{name}.png", "", "", 0.5, "1-1", "", disagreement))
+    for model, columns in ((together, 8), (together.members[0], 7)):
         results = results_of(folder_id(folder), model)
         results.scores.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame([row[:columns] for row in rows], columns=list(results.columns)).to_csv(results.scores, index=False)

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 from threading import Event, Lock
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,7 +15,8 @@ from test_batch import Brightness
 
 from cases.collections.folder import FolderCollection, folder_id
 from model_zoo import batch
-from model_zoo.card import write_card
+from model_zoo.card import CardError, write_card
+from model_zoo.lungs.gate import Look
 from model_zoo.registry import ExportError
 from views.shared import cache, evidence, jobs, visitor
 from views.shared.figures.folder import probability_histogram
@@ -44,8 +46,9 @@ def no_map(export, pixels):
 
 @pytest.fixture
 def engine(monkeypatch, tmp_path) -> Engine:
-    """The engine of the app's only model, "alpha"; the visitor is at this machine."""
+    """The engine of the app's only model, "alpha", and its own gate; the visitor is at this machine."""
     engine, lock = Engine(), Lock()
+    gate = SimpleNamespace(look=lambda radiograph: Look(None, engine.doubts(radiograph)))
     write_card_to = tmp_path / "exports" / "alpha"
     write_card_to.mkdir(parents=True)
     write_card(make_card(write_card_to), write_card_to / "card.json")
@@ -53,6 +56,7 @@ def engine(monkeypatch, tmp_path) -> Engine:
         function.clear()
     monkeypatch.setattr(cache, "EXPORTS", tmp_path / "exports")
     monkeypatch.setattr(cache, "_resident", lambda model_id, sha256: (engine, lock))
+    monkeypatch.setattr(cache, "_chest_gate", lambda modified: (gate, Lock()))
     monkeypatch.setattr(cache, "explain", no_map)
     monkeypatch.setattr(visitor, "is_here", lambda address, headers: True)
     monkeypatch.setenv("LUNGLENS_SCORED", str(tmp_path / "scored"))
@@ -124,6 +128,37 @@ def test_a_folder_is_scored_and_its_rows_are_shown(engine, folder):
     assert set(table["label"]) == {"normal", "pneumonia"}
     assert "Look for new and changed images" in labels(app)
     assert not app.error
+
+
+def test_images_that_may_be_no_chest_films_are_counted_and_can_be_listed_first(engine, folder):
+    for number in (0, 1, 2):
+        cv2.imwrite(str(folder / "pneumonia" / f"blank{number}.png"), np.full((40, 40), number, np.uint8))
+    app = scored(folder)
+    assert "no frontal chest X-rays: **4**. The model calls 0 of them pneumonia" in app.warning[0].value
+    order = next(group for group in app.get("button_group") if group.key == "address.order")
+    table = healthy(order.set_value("doubts").run()).dataframe[0].value
+    assert table["doubts"].tolist() == ["no lungs; blank"] * 4 + [""] * 59
+    assert table["image"].tolist()[:2] == ["normal/000.png", "pneumonia/blank0.png"]
+    assert "may be no frontal chest X-rays: 4 of 63." in text(visit(PERFORMANCE, set=folder_id(folder)))
+
+
+def test_a_folder_without_doubts_says_so(engine, folder):
+    (folder / "normal" / "000.png").unlink()
+    app = scored(folder)
+    assert "None of them was doubted" in text(app)
+    assert not app.warning
+    assert "doubts" not in app.dataframe[0].value
+    assert "There is no order doubts" in text(visit(PAGE, folder=folder, order="doubts"))
+
+
+def test_a_gate_that_cannot_be_used_is_said(engine, folder, monkeypatch):
+    def broken(modified):
+        raise CardError("gate.json: expected limits. Received: none.")
+
+    monkeypatch.setattr(cache, "_chest_gate", broken)
+    app = press(visit(PAGE, folder=folder), "Score 60 images")
+    assert "expected limits" in app.error[0].value
+    assert "Score 60 images" in labels(app)
 
 
 def test_orders_and_pages_are_in_the_address(engine, folder, monkeypatch):

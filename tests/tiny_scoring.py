@@ -28,7 +28,7 @@ if __name__ == "__main__":
     export = Export(Path(sys.argv[1]), read_card(Path(sys.argv[1]) / "card.json"))
     collection = FolderCollection(Path(sys.argv[2]))
     looked = False
-    for progress in score(collection, Engine(export), Lock(), results_of(collection.id, export)):
+    for progress in score(collection, Engine(export), Lock(), lambda radiograph: (), results_of(collection.id, export)):
         if progress.done >= LOOKS_AFTER and not looked:
             looked = True
             print(peak(), flush=True)

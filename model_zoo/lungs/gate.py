@@ -6,6 +6,7 @@ that are no chest films (train/lungs/gate.py); export/gate/ holds them as gate.j
 measures that they came from and were tested on. A doubt is a warning for a person and stops nothing.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +111,11 @@ class ChestGate:
         if found[0] is not None:
             return NEGATIVE
         return TURNED if any(one is not None for one in found[1:]) else None
+
+
+def fingerprint() -> str:
+    """Another one, another gate: other limits, or another network; "" without a gate."""
+    return hashlib.sha256(GATE_CARD.read_bytes()).hexdigest() if GATE_CARD.is_file() else ""
 
 
 def read_reference(folder: Path) -> Reference:

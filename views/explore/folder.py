@@ -13,7 +13,8 @@ from cases.collections.base import LABEL_NAMES, CollectionUnavailable
 from cases.collections.folder import FolderCollection, folder_id
 from cases.settings import user_folder
 from model_zoo import batch
-from model_zoo.predictions import DISAGREEMENT, PredictionsError
+from model_zoo.card import CardError
+from model_zoo.predictions import DISAGREEMENT, DOUBTS, PredictionsError
 from model_zoo.registry import Export, ExportError
 from views.shared import address, cache, evidence, jobs, words
 from views.shared.figures.folder import probability_histogram
@@ -28,6 +29,7 @@ ORDERS = {
     "lowest": "Lowest first",
     "closest": "Closest to the operating point",
     DISAGREEMENT: "Most disputed first",
+    DOUBTS: "Doubtful first",
     "name": "By name",
 }
 
@@ -132,7 +134,7 @@ def show_run(root: Path, export: Export, results: batch.Results, images: int, wa
         return
     try:
         cache.start_scoring(root, export)
-    except (ExportError, CollectionUnavailable, OSError) as error:
+    except (ExportError, CardError, CollectionUnavailable, OSError) as error:
         st.error(words.export_problem(error), icon=":material/error:")
     else:
         st.rerun()
@@ -145,9 +147,10 @@ def show_results(export: Export, collection_id: str, scores: pd.DataFrame) -> No
     st.markdown(
         f"Of **{len(scores):,}** images the model calls **{positive:,}** pneumonia "
         f"({words.percent(positive / len(scores))}), at its operating point, {threshold:.3f}. That point was chosen on "
-        f"{evidence.set_title(export.card.threshold.chosen_on)}. Images of another hospital or another age, and "
-        "pictures that are no chest X-ray at all, get a number too, and nothing says how good it is."
+        f"{evidence.set_title(export.card.threshold.chosen_on)}. Images of another hospital or another age get a "
+        "number too, and nothing says how good it is."
     )
+    show_doubts(scores, threshold)
     st.altair_chart(
         probability_histogram(scores, threshold, ground()),
         width="stretch",
@@ -156,6 +159,19 @@ def show_results(export: Export, collection_id: str, scores: pd.DataFrame) -> No
     if scores["label"].notna().any():
         show_evidence(export, collection_id)
     show_table(export, collection_id, scores, threshold)
+
+
+def show_doubts(scores: pd.DataFrame, threshold: float) -> None:
+    doubted = scores[scores[DOUBTS] != ""]
+    if doubted.empty:
+        st.caption("None of them was doubted to be a frontal chest X-ray. The check misses some that are not.")
+        return
+    positive = int((doubted["probability"] >= threshold).sum())
+    st.warning(
+        f"Images that may be no frontal chest X-rays: **{len(doubted):,}**. The model calls {positive:,} of them "
+        f"pneumonia, which may mean nothing. *{ORDERS[DOUBTS]}* lists them, and opening one says why.",
+        icon=":material/help:",
+    )
 
 
 def show_evidence(export: Export, collection_id: str) -> None:
@@ -183,7 +199,7 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
         st.pills,
         "Order",
         "order",
-        [order for order in ORDERS if order != DISAGREEMENT or DISAGREEMENT in scores],
+        [order for order in ORDERS if order not in (DISAGREEMENT, DOUBTS) or tells(scores, order)],
         others=lambda _: {"page": None},
         format_func=ORDERS.get,
         required=True,
@@ -200,12 +216,17 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
         on_select="rerun",
         selection_mode="single-row",
         key=f"folder.table.{order}.{page}",
+        # What must be seen first: a phone shows two columns.
+        column_order=("probability", "image", "call", DISAGREEMENT, DOUBTS, "label"),
         column_config={
-            "image": st.column_config.TextColumn(width="large"),
-            "probability": st.column_config.NumberColumn("probability of pneumonia", format="%.3f"),
+            "image": st.column_config.TextColumn(width="medium"),
+            "probability": st.column_config.NumberColumn(width="small", format="%.3f", help="Of pneumonia."),
             "call": "the model says",
             DISAGREEMENT: st.column_config.NumberColumn(
                 format="%.3f", help="The standard deviation of the members' probabilities: 0 when all say the same."
+            ),
+            DOUBTS: st.column_config.TextColumn(
+                width="medium", help="Why the image may be no frontal chest X-ray, in key words."
             ),
         },
     )["selection"]["rows"]
@@ -227,17 +248,25 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
     )
 
 
+def tells(scores: pd.DataFrame, column: str) -> bool:
+    """Whether scores have such a column with more in it than empty texts: not every model, or folder, has one."""
+    return column in scores and bool((scores[column] != "").any())
+
+
 def ordered(scores: pd.DataFrame, order: str, threshold: float) -> pd.DataFrame:
     """scores in one of ORDERS, images of the same place by name."""
     probability = scores["probability"]
     keys = {"highest": -probability, "lowest": probability, "closest": (probability - threshold).abs(), "name": 0.0}
-    if DISAGREEMENT in scores:
+    if tells(scores, DISAGREEMENT):
         keys[DISAGREEMENT] = -scores[DISAGREEMENT]
+    if tells(scores, DOUBTS):
+        keys[DOUBTS] = scores[DOUBTS] == ""
     return scores.assign(key=keys[order]).sort_values(["key", "image_id"]).drop(columns="key")
 
 
 def for_reading(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Image, probability, what the model calls it, a committee's disagreement, and the label where it is known."""
+    """Image, probability, what the model calls it, a committee's disagreement, doubts if there are any, and the label
+    where it is known."""
     table = pd.DataFrame(
         {
             "image": scores["image_id"],
@@ -245,8 +274,9 @@ def for_reading(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
             "call": [words.called(probability, threshold) for probability in scores["probability"]],
         }
     )
-    if DISAGREEMENT in scores:
-        table[DISAGREEMENT] = scores[DISAGREEMENT]
+    for column in (DISAGREEMENT, DOUBTS):
+        if tells(scores, column):
+            table[column] = scores[column]
     if scores["label"].notna().any():
         table["label"] = scores["label"].map(dict(enumerate(LABEL_NAMES))).fillna("not known")
     return table

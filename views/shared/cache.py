@@ -23,7 +23,7 @@ from cases.radiograph import Radiograph
 from model_zoo import audit, batch, comparison, evaluation, neighbours
 from model_zoo import shortcuts as shortcut_rows
 from model_zoo.lungs.gate import GATE_CARD, Look
-from model_zoo.predictions import COLUMNS, PredictionsError, read_predictions, read_scores
+from model_zoo.predictions import COLUMNS, DOUBTS, PredictionsError, read_predictions, read_scores
 from model_zoo.predictions import unknown_images as find_unknown_images
 from model_zoo.registry import EXPORTS, Export, scan
 from model_zoo.subgroups import Subgroup
@@ -227,7 +227,8 @@ def prediction_sets(export: Export) -> tuple[str, ...]:
 def predictions(export: Export, name: str) -> pd.DataFrame:
     """Rows of one of prediction_sets(). Raises PredictionsError, which names file, line and column."""
     if is_folder_id(name):
-        return scores(export, name).dropna(subset="label").astype({"label": int}).reset_index(drop=True)
+        labelled = scores(export, name)[list(COLUMNS)].dropna(subset="label")
+        return labelled.astype({"label": int}).reset_index(drop=True)
     path = export.predictions_path(name)
     return _predictions(path, _modified(path))
 
@@ -267,7 +268,7 @@ def scored_folders() -> dict[str, Path]:
 def scores(export: Export, collection_id: str) -> pd.DataFrame:
     """What a model said of a folder so far (predictions.read_scores); no row before the first run. PredictionsError."""
     path = batch.results_of(collection_id, export).scores
-    return _scores(path, _modified(path)) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    return _scores(path, _modified(path)) if path.exists() else pd.DataFrame(columns=[*COLUMNS, DOUBTS])
 
 
 # Few, because a run that goes on makes a new one at each look.
@@ -303,15 +304,22 @@ def folder(root: Path) -> FolderCollection:
 
 
 def start_scoring(root: Path, export: Export) -> jobs.Job:
-    """Score a folder in the background, or find the run that is at it. Raises ExportError, CollectionUnavailable."""
+    """Score a folder in the background, or find the run that is at it. Raises ExportError, CardError and
+    CollectionUnavailable."""
     engine, lock = _resident(export.id, export.fingerprint)
+    gate, gate_lock = _chest_gate(_modified(GATE_CARD))
+
+    def doubts_of(radiograph: Radiograph) -> tuple[str, ...]:
+        with gate_lock:
+            return gate.look(radiograph).doubts
+
     made = FolderCollection(root)
     remember(root)
     # What these know of the folder's images may be out of date.
     for function in (folder, collection, entries, radiograph, thumbnail):
         function.clear()
     results = batch.results_of(made.id, export)
-    return jobs.start(results, lambda: batch.score(made, engine, lock, results))
+    return jobs.start(results, lambda: batch.score(made, engine, lock, doubts_of, results))
 
 
 def _rows_digest(rows: pd.DataFrame) -> bytes:

@@ -7,7 +7,7 @@ from cases.collections import COLLECTIONS
 from cases.collections.base import CollectionUnavailable
 from cases.collections.folder import is_folder_id
 from cases.pixels import printable
-from model_zoo.predictions import PredictionsError
+from model_zoo.predictions import DOUBTS, PredictionsError
 from model_zoo.registry import Export
 from views.shared import address, cache
 from views.shared.model_menu import choose_model
@@ -150,6 +150,11 @@ def _remarks_on_folder(name: str, export: Export) -> list[str]:
         found.append(
             f"Scored images in no folder called normal or pneumonia: {unlabelled:,} of {len(scored):,}. Their label is "
             "not known, and they are left out."
+        )
+    if doubted := int((scored[DOUBTS] != "").sum()):
+        found.append(
+            f"Scored images that may be no frontal chest X-rays: {doubted:,} of {len(scored):,}. Those with a label "
+            "count all the same."
         )
     if missing_images(name) is None:
         present = cache.image_ids(name)
