@@ -74,14 +74,15 @@ class TestTwoProcesses:
             return probe.getsockname()[1]
 
     @pytest.fixture(scope="class")
-    def folder(self, tmp_path_factory) -> Path:
+    @classmethod
+    def folder(cls, tmp_path_factory) -> Path:
         """One process unbroken ("one"), and two that are killed after their first checkpoint and started again."""
         folder = tmp_path_factory.mktemp("distributed")
-        started = [self.launch(folder, "alone", "one", KERAS_BACKEND="jax")]
+        started = [cls.launch(folder, "alone", "one", KERAS_BACKEND="jax")]
         try:
-            address = f"127.0.0.1:{self.free_port()}"
+            address = f"127.0.0.1:{cls.free_port()}"
             pair = [
-                self.launch(
+                cls.launch(
                     folder, f"process {i}", "two", "--processes=2", f"--process-id={i}", f"--coordinator={address}"
                 )
                 for i in range(2)
@@ -89,8 +90,8 @@ class TestTwoProcesses:
             started += pair
             deadline = time.monotonic() + 400
             while not (folder / "two" / "checkpoint-0001").exists():
-                assert all(process.poll() is None for process in pair), self.logs(folder)
-                assert time.monotonic() < deadline, self.logs(folder)
+                assert all(process.poll() is None for process in pair), cls.logs(folder)
+                assert time.monotonic() < deadline, cls.logs(folder)
                 time.sleep(0.01)
             for process in pair:
                 process.send_signal(signal.SIGKILL)
@@ -100,14 +101,14 @@ class TestTwoProcesses:
 
             variables = {
                 "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
-                "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{self.free_port()}",
+                "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{cls.free_port()}",
             }
             started += [
-                self.launch(folder, f"process {i}", "two", KERAS_DISTRIBUTION_PROCESS_ID=str(i), **variables)
+                cls.launch(folder, f"process {i}", "two", KERAS_DISTRIBUTION_PROCESS_ID=str(i), **variables)
                 for i in range(2)
             ]
             for process in (started[0], *started[-2:]):
-                assert process.wait(timeout=400) == 0, self.logs(folder)
+                assert process.wait(timeout=400) == 0, cls.logs(folder)
         finally:
             for process in started:
                 process.kill()

@@ -104,9 +104,8 @@ def judge(names: list[str], runs: Path) -> pd.DataFrame:
         entries = [entry for entry in collection.entries() if entry.id in held_out]
         plain = load_images(collection, entries, side, channels)
         figures = judged(network, plain, stressed_films(recipe, plain)).criteria
-        rows = pd.concat(
-            [rows[rows["candidate"] != name], pd.DataFrame([{"candidate": name, **figures}])], ignore_index=True
-        )
+        others = rows[rows["candidate"] != name].to_dict("records")
+        rows = pd.DataFrame([*others, {"candidate": name, **figures}])
         rows.round(5).to_csv(ROWS, index=False)
     return rows
 
