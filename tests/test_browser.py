@@ -304,7 +304,7 @@ def test_the_slider_s_threshold_goes_with_the_click_and_a_reload_shows_the_same(
     moved = moved_threshold(page)
     clicked_false_negatives(page)
     page.wait_for_url(f"**/errors?*threshold={moved}*")
-    page.get_by_text("a threshold chosen by hand").wait_for()
+    page.get_by_text("a threshold chosen for this view").wait_for()
     opened_case(page)
     image = page.get_by_text("Image test/").inner_text()
     page.reload()
@@ -313,12 +313,51 @@ def test_the_slider_s_threshold_goes_with_the_click_and_a_reload_shows_the_same(
     page.wait_for_function("() => document.querySelector('.st-key-overlay img')?.naturalWidth > 0")
 
 
+def drawn(page) -> list[list[str]]:
+    """What each chart of the page says of its marks, once two looks a second apart agree."""
+    marks = None
+    for _ in range(30):
+        settled(page)
+        before, marks = (
+            marks,
+            page.evaluate(
+                """() => [...document.querySelectorAll("[data-testid='stVegaLiteChart'] svg")].map(chart =>
+                [...chart.querySelectorAll("[role='graphics-symbol']")].map(mark => mark.getAttribute('aria-label')))"""
+            ),
+        )
+        if marks and marks == before:
+            return marks
+        page.wait_for_timeout(1000)
+    pytest.fail("the charts do not come to rest")
+
+
+def test_the_charts_follow_the_threshold_and_the_model(page, address):
+    page.goto(f"{address}/performance?model=cnn11&set=phantom-test")
+    first = drawn(page)
+    page.get_by_role("button", name="Youden").click()
+    page.wait_for_url("**threshold=*")
+    moved = drawn(page)
+    assert sum(now != then for now, then in zip(moved, first, strict=True)) >= 4, (
+        "matrix, histogram, ROC, precision-recall"
+    )
+    page.reload()
+    assert drawn(page) == moved
+    page.goto(f"{address}/performance?model=cnn8&set=phantom-test")
+    alone = drawn(page)
+    page.goto(f"{address}/performance?model=cnn11&set=phantom-test")
+    assert drawn(page) == first
+    page.get_by_role("combobox", name=re.compile("Model")).click()
+    page.get_by_role("option", name="CNN, 8 layers", exact=True).click()
+    page.wait_for_url("**model=cnn8*")
+    assert drawn(page) == alone
+
+
 def test_a_moved_threshold_a_filter_and_an_image_are_in_the_link_that_is_shared(page, address, browser):
     page.goto(f"{address}/errors?model=cnn11&set=phantom-test&outcome=false%20negative")
     page.get_by_text("the model's operating point").wait_for()
     before = counted(page)
     page.goto(f"{address}/errors?model=cnn11&set=phantom-test&outcome=false%20negative&threshold=0.9")
-    page.get_by_text("a threshold chosen by hand").wait_for()
+    page.get_by_text("a threshold chosen for this view").wait_for()
     assert counted(page) > before
     page.get_by_role("button", name="Filter").click()
     page.get_by_role("radio", name="lobar").click()
@@ -340,7 +379,7 @@ def test_a_moved_threshold_a_filter_and_an_image_are_in_the_link_that_is_shared(
         friend.goto(link)
         friend.get_by_text(seen).wait_for()
         friend.get_by_text(image).wait_for()
-        friend.get_by_text("a threshold chosen by hand").wait_for()
+        friend.get_by_text("a threshold chosen for this view").wait_for()
         friend.wait_for_function("() => document.querySelector('.st-key-overlay img')?.naturalWidth > 0")
         friend.reload()
         friend.get_by_text(seen).wait_for()
