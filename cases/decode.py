@@ -36,7 +36,7 @@ _OTHER_KINDS = (
     ((b"\x93NUMPY",), "a NumPy array"),
     ((b"\x89HDF",), "an HDF5 file"),
     ((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), "a Python pickle"),
-    ((b"<",), "an HTML or XML document"),
+    ((b"<!", b"<?", b"<html", b"<HTML", b"<svg"), "an HTML or XML document"),
 )
 
 

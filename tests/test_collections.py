@@ -289,3 +289,17 @@ def test_folder_setting(tmp_path, monkeypatch):
     assert user_folder() is None
     with pytest.raises(CollectionUnavailable, match="nothing, which is not there"):
         FolderCollection(tmp_path / "nothing")
+
+
+def test_a_path_that_nobody_may_look_at_is_no_image_and_no_end(tmp_path, monkeypatch):
+    write_film(tmp_path / "a.png")
+    (tmp_path / "b.png").touch()
+    looked = Path.is_file
+
+    def refuse(path):
+        if path.name == "b.png":
+            raise PermissionError(13, "Permission denied")
+        return looked(path)
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert [entry.id for entry in FolderCollection(tmp_path).entries()] == ["a.png"]

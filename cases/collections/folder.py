@@ -138,12 +138,12 @@ def _is_shown(name: str) -> bool:
 
 def _is_image(path: Path) -> bool:
     """True by the extension, or for a DICOM file without one. Names made of a DICOM UID look as if they had ".123"."""
-    if not path.is_file():
-        return False
-    extension = path.suffix[1:]
-    if extension and not extension.isdigit():
-        return path.suffix.lower() in _SUFFIXES
     try:
+        if not path.is_file():
+            return False
+        extension = path.suffix[1:]
+        if extension and not extension.isdigit():
+            return path.suffix.lower() in _SUFFIXES
         with path.open("rb") as file:
             return file.read(132).endswith(b"DICM")
     except OSError:
