@@ -19,3 +19,8 @@ def published_part(claim: str, protocol: str) -> tuple[str, str]:
     if claim.startswith(_ON_VALIDATION):
         return "validation", claim.removeprefix(_ON_VALIDATION)
     return _PARTS[protocol], claim
+
+
+def published_images(claim: str, protocol: str) -> str:
+    """The images behind a claim, in words. Arguments as in published_part()."""
+    return "validation images" if claim.startswith(_ON_VALIDATION) else protocol

@@ -7,7 +7,7 @@ from cases.settings import PROJECT_ROOT
 from model_zoo.calibration import at_share
 from model_zoo.card import SCRATCH
 from model_zoo.evaluation import expected_calibration_error
-from model_zoo.published import published_part
+from model_zoo.published import published_images, published_part
 from model_zoo.registry import Export
 from train.recipe import Recipe
 
@@ -106,7 +106,12 @@ def compared_table(recipes: Iterable[Recipe], exports: dict[str, Export]) -> str
                 ours = _rate(summary, metric)
                 verdict = "beaten" if summary[metric][0] > claim else "met" if summary[metric][0] == claim else "missed"
                 began = "yes" if export.card.weights.started_from.endswith(SCRATCH) else ""
-            words = (recipe.reference.title, recipe.reference.protocol, name.replace("_", " "), f"{claim:.3f}")
+            words = (
+                recipe.reference.title,
+                published_images(name, recipe.reference.protocol),
+                name.replace("_", " "),
+                f"{claim:.3f}",
+            )
             rows.append([f"`{recipe.id}`", *words, ours, verdict, began])
     return table(["recipe", "follows", "protocol", "figure", "published", "ours", "", "from scratch"], rows)
 

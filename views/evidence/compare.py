@@ -14,7 +14,7 @@ from model_zoo import comparison, evaluation
 from model_zoo.comparison import ComparisonError, Difference
 from model_zoo.evaluation import Estimate
 from model_zoo.predictions import PredictionsError
-from model_zoo.published import ProtocolError, published_part
+from model_zoo.published import ProtocolError, published_images, published_part
 from model_zoo.registry import Export, ExportError, readers
 from views.shared import address, cache, evidence, words
 from views.shared.figures import comparison as figures
@@ -219,7 +219,7 @@ def choose_pair(model_ids: list[str]) -> tuple[str, str]:
 def optimism(images: int, patients: int) -> str:
     many = "A p value below 0.05 turns up by chance once in 20 comparisons, so do not try many and report the best."
     if images == patients:
-        return f"Every image here is of another patient, as both tests assume. {many}"
+        return f"No two images here are known to be of one patient; both tests assume that none are. {many}"
     return (
         f"Both tests take every image for a patient of its own, but these {images:,} images are of {patients:,} "
         "patients, and images of one child resemble each other: the tests are surer than they should be. The bootstrap "
@@ -325,7 +325,7 @@ def show_published(exports: dict[str, Export]) -> None:
     table = [
         (
             TITLES[model_id],
-            f"{claim.replace('_', ' ')}, {export.card.reference.protocol}",
+            f"{claim.replace('_', ' ')}, {published_images(claim, export.card.reference.protocol)}",
             f"{value:.3f}" if isinstance(value, int | float) else str(value),
             ours(export, claim),
         )

@@ -67,8 +67,8 @@ def choose_threshold(export: Export) -> float:
         return own
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
-            f"Called pneumonia is what gets a probability of **{moved:.6g}** or more, a threshold chosen by hand. The "
-            f"model's operating point is {own:.3f}.",
+            f"Called pneumonia is what gets a probability of **{moved:.6g}** or more, a threshold chosen for this "
+            f"view. The model's operating point is {own:.3f}.",
             width="content",
         )
         st.button(

@@ -104,6 +104,7 @@ def agreement_matrix(pairs: pd.DataFrame, names: list[str], measure: str, ground
     lowest = pairs[measure].min()
     lowest = 0.0 if pd.isna(lowest) else min(lowest, 0.99)
     dark = lowest + 0.7 * (1 - lowest)
+    pairs = pairs.assign(written=pairs[measure].map(_share if measure == "share" else "{:.2f}".format))
     axis = {"title": None, "grid": False, "domain": False, "ticks": False, "labelLimit": 150}
     base = alt.Chart(pairs).encode(
         x=alt.X(
@@ -125,8 +126,13 @@ def agreement_matrix(pairs: pd.DataFrame, names: list[str], measure: str, ground
     size = 13 if len(names) <= _ROOMY else 9
     fits = f"width > {2.5 * size * len(names)} ? 1 : 0"
     text = base.mark_text(fontSize=size, fontWeight=600, opacity=alt.ExprRef(fits)).encode(
-        text=alt.Text(f"{measure}:Q", format=".0%" if measure == "share" else ".2f"),
+        text="written:N",
         color=alt.when(alt.datum[measure] > dark).then(alt.value("white")).otherwise(alt.value("#14232a")),
     )
     chart = (tiles + text).properties(height=90 + 42 * len(names))
     return in_ink(chart, ground).configure_view(strokeWidth=0)
+
+
+def _share(value: float) -> str:
+    """Whole percents; 100% only when exact: models that differ on one image are not alike."""
+    return ">99%" if 0.995 <= value < 1 else f"{value:.0%}"

@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 
 from cases.collections.base import LABEL_NAMES
-from views.shared.figures.style import INK, LINE_COLOUR, RIGHT_COLOUR, WRONG_COLOUR, in_ink
+from views.shared.figures.style import INK, QUIET_COLOUR, RIGHT_COLOUR, WRONG_COLOUR, in_ink
 
 BINS = 20
 _UNKNOWN = "not known"
-_COLOURS = {LABEL_NAMES[0]: RIGHT_COLOUR, LABEL_NAMES[1]: WRONG_COLOUR, _UNKNOWN: LINE_COLOUR}
+_COLOURS = {LABEL_NAMES[0]: RIGHT_COLOUR, LABEL_NAMES[1]: WRONG_COLOUR, _UNKNOWN: QUIET_COLOUR}
 
 
 def probability_histogram(rows: pd.DataFrame, threshold: float, ground: str) -> alt.LayerChart:

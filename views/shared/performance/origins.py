@@ -90,8 +90,9 @@ def _show_repeats(scene: Scene) -> None:
         return
     st.subheader("The same training again", anchor=False)
     st.markdown(
-        f"Training draws at random: first weights, the order of the images, how each is changed. Trained {len(runs)} "
-        "times on the same images, the model reached these figures, each time at an operating point of its own:"
+        "Training draws at random: the order of the images, how each is changed, and the weights of layers that start "
+        f"from none. Trained {len(runs)} times on the same images, the model reached these figures, each time at an "
+        "operating point of its own:"
     )
     runs.index = ["this model", *(run.removeprefix(f"{scene.export.id}-") for run in runs.index[1:])]
     shown = runs.rename(columns=lambda figure: FIGURES[figure][0]).T
