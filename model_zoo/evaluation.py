@@ -102,7 +102,8 @@ def rates(cells: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def summarise(rows: pd.DataFrame, threshold: float) -> dict:
-    """The figures that a card stores for one prediction set, as JSON types, rounded to four decimals."""
+    """The figures that a card stores for one prediction set, as JSON types, rounded to six decimals, so that
+    rounding them again for a reader gives what rounding once would."""
     found = estimates(rows, threshold)
     rounded = {
         name: [_rounded(found[name].value), _rounded(found[name].low), _rounded(found[name].high)] for name in RATES
@@ -291,4 +292,4 @@ def _band(curves: list[np.ndarray], points: int) -> dict[str, np.ndarray]:
 
 
 def _rounded(value: float) -> float | None:
-    return round(float(value), 4) if np.isfinite(value) else None
+    return round(float(value), 6) if np.isfinite(value) else None

@@ -271,17 +271,17 @@ def test_brier_and_summary_equal_scikit_learn():
     rows = drawn_rows(8, patients=70, images_each=2)
     summary = evaluation.summarise(rows, 0.5)
     assert evaluation.brier(rows) == pytest.approx(brier_score_loss(rows["label"], rows["probability"]))
-    assert summary["brier"] == round(evaluation.brier(rows), 4)
-    assert summary["log_loss"] == round(log_loss(rows["label"], rows["probability"]), 4)
+    assert summary["brier"] == round(evaluation.brier(rows), 6)
+    assert summary["log_loss"] == round(log_loss(rows["label"], rows["probability"]), 6)
     assert (summary["images"], summary["patients"]) == (140, 70)
     assert sum(summary["confusion"].values()) == 140
-    assert summary["auroc"][0] == round(evaluation.auroc(rows), 4)
+    assert summary["auroc"][0] == round(evaluation.auroc(rows), 6)
 
 
 def test_summary_of_one_class_has_no_numbers_that_json_lacks():
     summary = evaluation.summarise(rows_of([0, 0, 0], [0.2, 0.4, 0.7]), 0.5)
     assert summary["auroc"] == [None, None, None]
-    assert summary["specificity"][0] == round(2 / 3, 4)
+    assert summary["specificity"][0] == round(2 / 3, 6)
 
 
 @pytest.mark.parametrize(("pneumonia", "images"), [(0, 12), (12, 12), (7, 20), (1, 50)])
