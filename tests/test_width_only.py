@@ -196,6 +196,7 @@ def shown(app: AppTest) -> str:
 def test_pages_that_need_a_network_leave_it_out_and_say_why(baseline, page):
     app = visit(page, model="size")
     assert "Size sees no pixels" in shown(app)
+    assert not app.warning
     assert next(box.options for box in app.selectbox if box.key == "address.model") == ["Tiny"]
 
 

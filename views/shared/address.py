@@ -23,14 +23,20 @@ def start() -> None:
     st.session_state[_VIEW] = {}
 
 
-def chosen(name: str, options: Sequence[str], default: str | None = None, memory: str | None = None) -> str:
+def chosen(
+    name: str,
+    options: Sequence[str],
+    default: str | None = None,
+    memory: str | None = None,
+    explained: Sequence[str] = (),
+) -> str:
     """The option that the address names for a parameter, else what this visit chose last, else default (the first).
 
     memory: what the visit remembers the choice as; None where it ends with the address. An address that names no
-    option is answered with a warning.
+    option is answered with a warning. explained: those that the page itself has said something about instead.
     """
     value = st.query_params.get(name)
-    if value is not None and value not in options:
+    if value is not None and value not in (*options, *explained):
         st.warning(f"There is no {name} {plain(value)} here. This is another one.", icon=":material/link_off:")
     if value not in options:
         value = recalled(memory)
@@ -100,15 +106,16 @@ def control(
     options: Sequence[str],
     default: str | None = None,
     memory: str | None = None,
+    explained: Sequence[str] = (),
     others: Callable[[str], dict] | None = None,
     **settings,
 ) -> str:
     """A widget for a parameter of the view; returns the option chosen. Its key is "address.<name>".
 
-    widget: st.selectbox or st.pills, called with label, options and settings. default, memory: as in
-    chosen(). others: as in choose_from_widget().
+    widget: st.selectbox or st.pills, called with label, options and settings. default, memory,
+    explained: as in chosen(). others: as in choose_from_widget().
     """
-    value = chosen(name, options, default, memory)
+    value = chosen(name, options, default, memory, explained)
     offer(widget, label, name, options, value, others, **settings)
     return value
 

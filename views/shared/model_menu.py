@@ -39,8 +39,8 @@ def choose_model(baselines: bool = False) -> Export | None:
     exports = working_models(baselines)
     if not exports:
         return None
-    asked = cache.exports()[0].get(st.query_params.get("model"))
-    if asked and asked.id not in exports:
+    blind = {model_id: export for model_id, export in cache.exports()[0].items() if model_id not in exports}
+    if asked := blind.get(st.query_params.get("model")):
         st.info(
             f"{plain(asked.card.title)} sees no pixels: it cannot read an X-ray, and has no heatmap and no epochs. The "
             "evidence pages have its figures.",
@@ -52,6 +52,7 @@ def choose_model(baselines: bool = False) -> Export | None:
         "model",
         list(exports),
         memory="model",
+        explained=list(blind),
         # Another model puts the images of an outcome on other pages.
         others=lambda _: {"page": None},
         format_func=lambda model_id: exports[model_id].card.title,
