@@ -120,7 +120,7 @@ def scored(folder: Path) -> AppTest:
 def test_a_folder_is_scored_and_its_rows_are_shown(engine, folder):
     app = scored(folder)
     assert "60 images, 30 normal, 30 pneumonia" in text(app)
-    assert "Of **60** images the model calls **34** pneumonia" in text(app)
+    assert "Of **60 images** the model calls **34** pneumonia" in text(app)
     table = app.dataframe[0].value
     assert table["image"].iloc[0] == "pneumonia/236.png"
     assert table["probability"].is_monotonic_decreasing

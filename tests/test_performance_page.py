@@ -179,7 +179,7 @@ def test_one_patient_and_constant_scores_are_said(root):  # noqa: F811
     write_predictions(rows.assign(patient_id="p"), root / "alpha" / "predictions" / "chest_xray-test.csv")
     assert "All images are of one patient" in text(visit(PERFORMANCE))
     write_predictions(rows.iloc[:1], root / "alpha" / "predictions" / "chest_xray-test.csv")
-    assert "1 images" in text(visit(PERFORMANCE))
+    assert "**1 image** of 1 patient, " in text(visit(PERFORMANCE))
 
 
 def test_subgroups_are_listed_with_their_figures(root):  # noqa: F811
@@ -234,6 +234,10 @@ def test_every_figure_downloads_as_picture_and_table(root, downloads):  # noqa: 
     np.testing.assert_allclose(
         table("figures")[["value", "low", "high"]], [list(vars(estimate).values()) for estimate in found.values()]
     )
+    at_the_threshold = ("confusion-matrix", "probabilities", "figures", "classification-report", "subgroups")
+    assert all(table(name)["threshold"].eq(0.6).all() for name in at_the_threshold)
+    assert table("roc-curve")["threshold"].nunique() > 2
+    assert "threshold" not in table("calibration")
 
 
 def test_pictures_say_model_images_threshold_and_that_they_are_synthetic(root, downloads):  # noqa: F811

@@ -27,6 +27,13 @@ def test_whole_percents_hide_no_exception(share, expected):
     assert words.percent(share) == expected
 
 
+@pytest.mark.parametrize(
+    ("number", "expected"), [(0, "0 images"), (1, "1 image"), (2, "2 images"), (5216, "5,216 images")]
+)
+def test_one_image_is_an_image(number, expected):
+    assert words.counted(number, "image") == expected
+
+
 def test_text_from_outside_keeps_its_letters_and_loses_its_markup():
     assert words.plain("a_b*c*:red[x] $y$ <b>\n#1.png") == r"a\_b\*c\*\:red\[x\] \$y\$ \<b\> \#1\.png"
     assert words.plain("Größe 12") == "Größe 12"

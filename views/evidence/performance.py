@@ -7,7 +7,7 @@ needs is computed before it, once per rows (views/shared/performance/scene.py).
 import streamlit as st
 
 from model_zoo.evaluation import Confusion
-from views.shared import address, evidence
+from views.shared import address, evidence, words
 from views.shared.performance import charts, figures, origins, report
 from views.shared.performance.operating_points import choose_threshold
 from views.shared.performance.scene import Scene, set_scene
@@ -28,9 +28,9 @@ def show_at_threshold(scene: Scene) -> None:
         charts.show_roc(scene, threshold, rates)
     with right:
         charts.show_precision_recall(scene, threshold, rates)
-    figures.show_figures(scene, {**scene.fixed, **rates})
+    figures.show_figures(scene, threshold, {**scene.fixed, **rates})
     figures.show_prevalence(scene, threshold)
-    report.show_report(scene, cells)
+    report.show_report(scene, threshold, cells)
     report.show_subgroups(scene, threshold)
 
 
@@ -38,10 +38,10 @@ def show_summary(scene: Scene, cells: Confusion) -> None:
     ill = int(scene.label.sum())
     well = len(scene.rows) - ill
     st.markdown(
-        f"{evidence.set_title(scene.name)}: **{len(scene.rows):,} images** of {scene.patients:,} patients, {well:,} "
-        f"normal and {ill:,} with pneumonia. At this operating point the model missed "
-        f"**{cells.false_negatives:,} of {ill:,}** pneumonias and raised **{cells.false_positives:,} false alarms** on "
-        f"{well:,} normal images."
+        f"{evidence.set_title(scene.name)}: **{words.counted(len(scene.rows), 'image')}** of "
+        f"{words.counted(scene.patients, 'patient')}, {well:,} normal and {ill:,} with pneumonia. At this operating "
+        f"point the model missed **{cells.false_negatives:,} of {ill:,}** pneumonias and raised "
+        f"**{words.counted(cells.false_positives, 'false alarm')}** on {words.counted(well, 'normal image')}."
     )
 
 

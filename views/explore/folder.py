@@ -107,7 +107,7 @@ def list_folder(root: Path) -> FolderCollection | None:
     kinds = [
         f"{count:,} {kind}" for count, kind in zip(counts, (*LABEL_NAMES, "without a label"), strict=True) if count
     ]
-    st.caption(f"{words.plain(root.name)}: {len(entries):,} images, {', '.join(kinds)}.")
+    st.caption(f"{words.plain(root.name)}: {words.counted(len(entries), 'image')}, {', '.join(kinds)}.")
     return collection
 
 
@@ -127,7 +127,7 @@ def show_run(root: Path, export: Export, results: batch.Results, images: int, wa
     if not waiting:
         label, primary = "Look for new and changed images", False
     elif waiting == images:
-        label, primary = f"Score {images:,} images", True
+        label, primary = f"Score {words.counted(images, 'image')}", True
     else:
         label, primary = f"Go on: {waiting:,} of {images:,} images are left", True
     if not st.button(label, type="primary" if primary else "secondary", icon=":material/play_arrow:"):
@@ -145,7 +145,7 @@ def show_results(export: Export, collection_id: str, scores: pd.DataFrame) -> No
     positive = int((scores["probability"] >= threshold).sum())
     st.subheader("What the model says", anchor=False)
     st.markdown(
-        f"Of **{len(scores):,}** images the model calls **{positive:,}** pneumonia "
+        f"Of **{words.counted(len(scores), 'image')}** the model calls **{positive:,}** pneumonia "
         f"({words.percent(positive / len(scores))}), at its operating point, {threshold:.3f}. That point was chosen on "
         f"{evidence.set_title(export.card.threshold.chosen_on)}. Images of another hospital or another age get a "
         "number too, and nothing says how good it is."
@@ -154,7 +154,8 @@ def show_results(export: Export, collection_id: str, scores: pd.DataFrame) -> No
     st.altair_chart(
         probability_histogram(scores, threshold, ground()),
         width="stretch",
-        alt=f"Histogram of {len(scores):,} probabilities, {positive:,} of them at or above {threshold:.3f}",
+        alt=f"Histogram of the probabilities of {words.counted(len(scores), 'image')}, {positive:,} of them at or "
+        f"above {threshold:.3f}",
     )
     if scores["label"].notna().any():
         show_evidence(export, collection_id)
@@ -239,7 +240,7 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
         st.pagination(pages, default=page, key=key, on_change=address.choose_from_widget, args=("page", key))
     st.caption("Mark a row to open its image, with the map of where the model looked.")
     st.download_button(
-        f"Download all {len(table):,} rows (CSV)",
+        f"Download {words.counted(len(table), 'row')} (CSV)",
         lambda: for_reading(table, threshold).to_csv(index=False),
         file_name=f"{collection_id}-{export.id}.csv",
         mime="text/csv",

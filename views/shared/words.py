@@ -62,6 +62,11 @@ def percent(share: float) -> str:
     return "more than 99%" if 0.995 <= share < 1 else f"{share:.0%}"
 
 
+def counted(number: int, noun: str) -> str:
+    """1 image, 1,000 images: a number and its noun, whose plural must end in s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def pace(rate: float | None, left: int) -> str:
     """How fast a run goes, in images a second, and how long it takes for those that are left; "" before it is known."""
     if rate is None:
@@ -256,7 +261,7 @@ _DOUBTS = {
     gate.GRAIN: "it has more grain or finer lines than a film, as noise, patterns and drawings have",
     gate.UNLIKE: "it is unlike the films that the models learnt from",
     gate.COLOUR: "it has several colours, as photographs have; a film has none, or one tint",
-    gate.BLANK: "it is nearly one gray: there is little to see",
+    gate.BLANK: "in gray, as the models see it, it is nearly one shade: there is little to see",
     gate.FLAT: "large parts are of exactly one gray, as in documents, drawings and pictures that were cut off",
 }
 

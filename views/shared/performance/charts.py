@@ -38,7 +38,7 @@ def show_confusion(scene: Scene, threshold: float, cells: Confusion) -> None:
         query_params=view,
     )
     shares = table.assign(share=table["images"] / table["of"])[["truth", "call", "outcome", "images", "share"]]
-    offer(scene, "Confusion matrix", shares, printed.confusion_matrix(cells), _note(threshold))
+    offer(scene, "Confusion matrix", shares, printed.confusion_matrix(cells), threshold)
 
 
 def show_scores(scene: Scene, threshold: float) -> None:
@@ -51,7 +51,7 @@ def show_scores(scene: Scene, threshold: float) -> None:
         "right, rust wrong. The less the two sides overlap, the better any line can separate them."
     )
     draw = printed.score_histogram(bars, threshold)
-    offer(scene, "Probabilities", bars[["truth", "call", "from", "to", "images"]], draw, _note(threshold))
+    offer(scene, "Probabilities", bars[["truth", "call", "from", "to", "images"]], draw, threshold)
 
 
 def show_roc(scene: Scene, threshold: float, rates: dict[str, Estimate]) -> None:
@@ -68,7 +68,7 @@ def show_roc(scene: Scene, threshold: float, rates: dict[str, Estimate]) -> None
         "dashed line is guessing."
     )
     draw = printed.roc_curve(tables, scene.fixed["auroc"])
-    offer(scene, "ROC curve", scene.roc, draw, _note(threshold))
+    offer(scene, "ROC curve", scene.roc, draw, threshold)
 
 
 def show_precision_recall(scene: Scene, threshold: float, rates: dict[str, Estimate]) -> None:
@@ -88,7 +88,7 @@ def show_precision_recall(scene: Scene, threshold: float, rates: dict[str, Estim
         "whole curve is lower."
     )
     draw = printed.precision_recall_curve(tables, area)
-    offer(scene, "Precision-recall curve", scene.precision_recall, draw, _note(threshold))
+    offer(scene, "Precision-recall curve", scene.precision_recall, draw, threshold)
 
 
 def show_calibration(scene: Scene) -> None:
@@ -145,10 +145,6 @@ def _marked(table: pd.DataFrame) -> pd.DataFrame:
     """The table with one column more, named after its values. Streamlit 1.65's browser side compares a table that
     comes with the one that it has by size and names alone, and would keep an operating point that has moved."""
     return table.assign(**{f"values {pd.util.hash_pandas_object(table).sum()}": True})
-
-
-def _note(threshold: float) -> str:
-    return f"Called pneumonia from a probability of {threshold:.3f} on"
 
 
 def _lacking(sentence: str) -> None:

@@ -55,7 +55,7 @@ _GRID = """<style>
 </style>"""
 
 
-def show_figures(scene: Scene, found: dict[str, Estimate]) -> None:
+def show_figures(scene: Scene, threshold: float, found: dict[str, Estimate]) -> None:
     """found: every one of FIGURES."""
     st.subheader("The figures, with their 95% intervals", anchor=False)
     st.caption(
@@ -73,7 +73,7 @@ def show_figures(scene: Scene, found: dict[str, Estimate]) -> None:
     with st.container(key="figures"):
         for figure, (title, explanation) in FIGURES.items():
             _show_card(title, found[figure], explanation)
-    offer(scene, "Figures", _table({FIGURES[name][0]: found[name] for name in FIGURES}))
+    offer(scene, "Figures", _table({FIGURES[name][0]: found[name] for name in FIGURES}), threshold=threshold)
 
 
 def show_prevalence(scene: Scene, threshold: float) -> None:

@@ -12,7 +12,7 @@ from views.shared.performance.downloads import offer
 from views.shared.performance.scene import Scene
 
 
-def show_report(scene: Scene, cells: Confusion) -> None:
+def show_report(scene: Scene, threshold: float, cells: Confusion) -> None:
     st.subheader("Class by class: the classification report", anchor=False)
     report = report_table(cells)
     st.table(_readable(report, ("precision", "recall", "F1"), ("images", "called")), width="content")
@@ -24,7 +24,7 @@ def show_report(scene: Scene, cells: Confusion) -> None:
         f"model puts into the class, its output distribution: it calls **{called:,} of {total:,}** images pneumonia "
         f"({words.percent(called / total)}), and {ill:,} are ({words.percent(ill / total)})."
     )
-    offer(scene, "Classification report", report.reset_index(names="class"))
+    offer(scene, "Classification report", report.reset_index(names="class"), threshold=threshold)
 
 
 def report_table(cells: Confusion) -> pd.DataFrame:
@@ -90,6 +90,7 @@ def show_subgroups(scene: Scene, threshold: float) -> None:
             }
             for group, right in found
         ),
+        threshold=threshold,
     )
 
 

@@ -11,7 +11,7 @@ from model_zoo.evaluation import Estimate
 from model_zoo.registry import Export
 from model_zoo.subgroups import Subgroup
 from model_zoo.sweep import Sweep
-from views.shared import cache, evidence
+from views.shared import cache, evidence, words
 from views.shared.performance.operating_points import OperatingPoint, operating_points
 
 # The slider's positions. Operating points lie between them.
@@ -57,7 +57,8 @@ class Scene:
     def about(self) -> str:
         """What the images are, for the foot of a picture."""
         synthetic = "SYNTHETIC images: " if evidence.is_synthetic(self.name) else ""
-        return f"{synthetic}{evidence.set_title(self.name)}, {len(self.rows):,} images of {self.patients:,} patients"
+        images, patients = words.counted(len(self.rows), "image"), words.counted(self.patients, "patient")
+        return f"{synthetic}{evidence.set_title(self.name)}, {images} of {patients}"
 
 
 def set_scene(export: Export, name: str, rows: pd.DataFrame) -> Scene:
