@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_card
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 from test_batch import Brightness
 
@@ -18,7 +19,7 @@ from model_zoo import batch
 from model_zoo.card import CardError, write_card
 from model_zoo.lungs.gate import Look
 from model_zoo.registry import ExportError
-from views.shared import cache, evidence, jobs, visitor
+from views.shared import cache, evidence, jobs, visitor, words
 from views.shared.figures.folder import probability_histogram
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,6 +125,8 @@ def test_a_folder_is_scored_and_its_rows_are_shown(engine, folder):
     table = app.dataframe[0].value
     assert table["image"].iloc[0] == "pneumonia/236.png"
     assert table["probability"].is_monotonic_decreasing
+    displayed = convert_arrow_bytes_to_pandas_df(app.dataframe[0].proto.arrow_data.styler.display_values)
+    assert displayed["probability"].tolist() == table["probability"].map(words.probability).tolist()
     assert table["call"].tolist() == ["pneumonia"] * 34 + ["normal"] * 26
     assert set(table["label"]) == {"normal", "pneumonia"}
     assert "Look for new and changed images" in labels(app)

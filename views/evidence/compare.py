@@ -305,12 +305,13 @@ def show_all_wrong(name: str, images: pd.DataFrame, wrong: pd.DataFrame, models:
         }
     )
     st.dataframe(
-        table,
+        # As text, a column would be sorted by its letters.
+        table.style.format(words.probability, subset="probability"),
         hide_index=True,
         width="stretch",
         column_config={
             "image": st.column_config.TextColumn(width="large"),
-            "probability": st.column_config.NumberColumn("mean probability of pneumonia", format="%.3f"),
+            "probability": st.column_config.NumberColumn("mean probability of pneumonia"),
             "link": st.column_config.LinkColumn("", display_text="look at it", width="small"),
         },
     )

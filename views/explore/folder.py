@@ -211,7 +211,8 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
     page = int(address.chosen("page", [str(number) for number in range(1, pages + 1)]))
     shown = for_reading(table.iloc[(page - 1) * PER_PAGE : page * PER_PAGE], threshold)
     picked = st.dataframe(
-        shown,
+        # As text, a column would be sorted by its letters.
+        shown.style.format(words.probability, subset="probability"),
         hide_index=True,
         width="stretch",
         on_select="rerun",
@@ -221,7 +222,7 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
         column_order=("probability", "image", "call", DISAGREEMENT, DOUBTS, "label"),
         column_config={
             "image": st.column_config.TextColumn(width="medium"),
-            "probability": st.column_config.NumberColumn(width="small", format="%.3f", help="Of pneumonia."),
+            "probability": st.column_config.NumberColumn(width="small", help="Of pneumonia."),
             "call": "the model says",
             DISAGREEMENT: st.column_config.NumberColumn(
                 format="%.3f", help="The standard deviation of the members' probabilities: 0 when all say the same."
