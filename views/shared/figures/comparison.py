@@ -16,6 +16,8 @@ _POINTS = 200
 # Up to so many models, the cells of the matrix have room for larger figures on a phone too.
 _ROOMY = 7
 _PALE, _DARK = "#dbe9ec", "#1d5c6b"
+# How far from pale to dark black and white text have the same contrast with a tile, 4.5.
+_SWITCH = 0.76
 
 
 def roc_curves(
@@ -103,7 +105,7 @@ def agreement_matrix(pairs: pd.DataFrame, names: list[str], measure: str, ground
     """
     lowest = pairs[measure].min()
     lowest = 0.0 if pd.isna(lowest) else min(lowest, 0.99)
-    dark = lowest + 0.7 * (1 - lowest)
+    dark = lowest + _SWITCH * (1 - lowest)
     pairs = pairs.assign(written=pairs[measure].map(_share if measure == "share" else "{:.2f}".format))
     axis = {"title": None, "grid": False, "domain": False, "ticks": False, "labelLimit": 150}
     base = alt.Chart(pairs).encode(
@@ -127,7 +129,7 @@ def agreement_matrix(pairs: pd.DataFrame, names: list[str], measure: str, ground
     fits = f"width > {2.5 * size * len(names)} ? 1 : 0"
     text = base.mark_text(fontSize=size, fontWeight=600, opacity=alt.ExprRef(fits)).encode(
         text="written:N",
-        color=alt.when(alt.datum[measure] > dark).then(alt.value("white")).otherwise(alt.value("#14232a")),
+        color=alt.when(alt.datum[measure] > dark).then(alt.value("white")).otherwise(alt.value("black")),
     )
     chart = (tiles + text).properties(height=90 + 42 * len(names))
     return in_ink(chart, ground).configure_view(strokeWidth=0)

@@ -6,7 +6,7 @@ import pandas as pd
 from views.shared.figures.style import INK, LINE_COLOUR, in_ink
 
 # Okabe and Ito's, with a shape each, so that no colour is needed to tell them apart.
-_COLOURS = ("#8a979e", "#0072b2", "#009e73", "#cc79a7", "#d55e00")
+_COLOURS = ("#828f96", "#0072b2", "#009e73", "#c9739f", "#d55e00")
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 _TOOLTIP = [
     alt.Tooltip("blanked", title="blanked"),

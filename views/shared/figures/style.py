@@ -6,9 +6,9 @@ import altair as alt
 RIGHT_COLOUR, WRONG_COLOUR = "#2b7a8c", "#b8591d"
 # For text: the theme's own axis labels have less than the contrast of 4.5 that small text needs, other text is black.
 INK = {"light": "#3c4a52", "dark": "#c3ced3"}
-LINE_COLOUR, QUIET_COLOUR = "#2f93a6", "#8a979e"
-# Okabe and Ito's, without the black and the yellow that one of the grounds swallows.
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a979e")
+LINE_COLOUR, QUIET_COLOUR = "#2f93a6", "#828f96"
+# Okabe and Ito's without black and yellow, the light ones darker, so that all have a contrast of 3 with both grounds.
+COLOURS = ("#0072b2", "#bf8300", "#009e73", "#c9739f", "#3c97cf", "#d55e00", "#828f96")
 
 
 def in_ink(chart: alt.LayerChart, ground: str) -> alt.LayerChart:
