@@ -231,6 +231,14 @@ def test_published_figures_stand_beside_ours_of_the_same_protocol(root):
     assert "Beta: A blog" in text(app)
 
 
+def test_one_model_s_published_figures_are_the_same_on_its_own_page(root):
+    tables = [
+        visit(page, model="alpha", set="phantom-test").table for page in (COMPARE, "views/evidence/performance.py")
+    ]
+    every, alone = (next(table.value for table in found if "published" in table.value) for found in tables)
+    assert alone.reset_index().values.tolist() == every.loc["Alpha"].values.tolist()
+
+
 def test_phantoms_are_called_synthetic(root):
     assert "Synthetic images" in text(visit(COMPARE, set="phantom-test"))
     assert "Synthetic images" not in text(visit(COMPARE))

@@ -14,12 +14,12 @@ from model_zoo import comparison, evaluation
 from model_zoo.comparison import ComparisonError, Difference
 from model_zoo.evaluation import Estimate
 from model_zoo.predictions import PredictionsError
-from model_zoo.published import ProtocolError, published_images, published_part
 from model_zoo.registry import Export, ExportError, readers
 from views.shared import address, cache, evidence, words
 from views.shared.figures import comparison as figures
 from views.shared.frame import ground
 from views.shared.model_menu import titles, working_models
+from views.shared.published import claims_beside_ours
 
 FIRST = "chest_xray-test"
 RATES = {
@@ -324,14 +324,7 @@ def show_published(exports: dict[str, Export]) -> None:
         return
     st.subheader("The published figures beside ours", anchor=False)
     table = [
-        (
-            TITLES[model_id],
-            f"{claim.replace('_', ' ')}, {published_images(claim, export.card.reference.protocol)}",
-            f"{value:.3f}" if isinstance(value, int | float) else str(value),
-            ours(export, claim),
-        )
-        for model_id, export in published.items()
-        for claim, value in export.card.reference.claims.items()
+        (TITLES[model_id], *claim) for model_id, export in published.items() for claim in claims_beside_ours(export)
     ]
     st.table(pd.DataFrame(table, columns=["model", "figure", "published", "ours"]).set_index("model"))
     st.caption(
@@ -343,17 +336,6 @@ def show_published(exports: dict[str, Export]) -> None:
             for model_id, export in published.items()
         )
     )
-
-
-def ours(export: Export, claim: str) -> str:
-    """Our figure for a claim of the card's reference, with its interval, or that there is none."""
-    try:
-        part, metric = published_part(claim, export.card.reference.protocol)
-        rows = cache.predictions(export, f"{export.card.data.collection}-{part}")
-    except (ProtocolError, PredictionsError):
-        return "not computed"
-    rates = cache.estimates(rows, export.card.threshold.value)
-    return rate(rates[metric]) if metric in rates else "not computed"
 
 
 def show_speed(exports: dict[str, Export]) -> None:

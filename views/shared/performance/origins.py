@@ -8,6 +8,7 @@ from model_zoo.repeats import figures_of_runs
 from views.shared import evidence, members, words
 from views.shared.performance.figures import FIGURES
 from views.shared.performance.scene import Scene
+from views.shared.published import claims_beside_ours
 
 
 def show_origins(scene: Scene) -> None:
@@ -34,23 +35,16 @@ def _show_operating_point(card: Card) -> None:
 
 
 def _show_published(scene: Scene) -> None:
-    card, rates = scene.export.card, scene.fixed
-    if card.reference is None:
+    reference = scene.export.card.reference
+    if reference is None:
         return
     st.subheader("The published figure beside ours", anchor=False)
-    st.markdown(f"The recipe follows: {words.plain(card.reference.title)}.")
-    table = pd.DataFrame(
-        {
-            "figure": FIGURES[claim][0] if claim in FIGURES else claim,
-            "published": f"{value:.3f}" if isinstance(value, int | float) else str(value),
-            "here": str(rates[claim]) if claim in rates else "not computed",
-        }
-        for claim, value in card.reference.claims.items()
-    )
+    st.markdown(f"The recipe follows: {words.plain(reference.title)}.")
+    table = pd.DataFrame(claims_beside_ours(scene.export), columns=["figure", "published", "ours"])
     st.table(table.set_index("figure"), width="content")
     st.caption(
-        f"Published on: {words.plain(card.reference.protocol)}. Here: {evidence.set_title(scene.name)}, at the model's "
-        "own operating point. Only figures of the same protocol can be compared."
+        "Ours is on the same kind of images as the published figure, whichever images are chosen above, at the model's "
+        "own operating point."
     )
 
 
@@ -64,7 +58,10 @@ def _show_protocol(card: Card) -> None:
     if readings := card.data.test_read:
         dates = ", ".join(moment[:10] for moment in readings)
         times = "once" if len(readings) == 1 else f"{len(readings)} times"
-        st.caption(f"The model has read the test split {times}, for reporting only: {dates}.")
+        st.caption(
+            f"The test split was scored {times} with this model, for reporting only: {dates}. The audits of heatmaps "
+            "and of shortcuts read it too, for what their pages report."
+        )
 
 
 def _show_training(card: Card) -> None:
