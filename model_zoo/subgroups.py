@@ -36,9 +36,12 @@ class Subgroup:
 
 def subgroup(rows: pd.DataFrame) -> pd.Series:
     """Per row the name of its subgroup: the subtype of a pneumonia, the file series ("IM-", "NORMAL2-IM-") of a normal
-    image, "" where neither is known."""
-    series = [match.group() if (match := _SERIES.match(image.rpartition("/")[2])) else "" for image in rows["image_id"]]
-    return rows["subtype"].where(rows["label"] == 1, pd.Series(series, index=rows.index))
+    image, "" where neither is known. One image is no series: names of random digits and letters begin like one."""
+    files = rows["image_id"].str.rpartition("/")[2]
+    series = pd.Series([match.group() if (match := _SERIES.match(file)) else "" for file in files], index=rows.index)
+    normal = rows["label"] != 1
+    images = series[normal].value_counts()
+    return series.where(series.map(images) > 1, "").where(normal, rows["subtype"])
 
 
 def subgroups(rows: pd.DataFrame, thresholds: Sequence[float]) -> list[Subgroup]:

@@ -146,6 +146,9 @@ def test_subgroups_are_subtypes_and_file_series():
     assert set(subgroup(rows)) == {"IM-", "NORMAL2-IM-", "virus", "bacteria"}
     others = rows_of([0, 0, 1], [0.1, 0.2, 0.3]).assign(image_id=["test/0000-none", "a/scan.png", "IM-3"])
     assert subgroup(others).tolist() == ["", "", ""]
+    # Such as UUIDs are.
+    random = rows_of([0, 0, 0], [0.1, 0.2, 0.3]).assign(image_id=["a3-9f", "IM-1", "b/IM-2"])
+    assert subgroup(random).tolist() == ["", "IM-", "IM-"]
     assert subgroups(others, [0.5]) == []
 
 
