@@ -118,7 +118,16 @@ def test_an_image_that_the_collection_lacks_leaves_the_others(root):
     assert cards(app)[0] == "test/9999-none"
     assert "Not in this copy of the collection" in text(app)
     assert "not in this machine's copy" in text(visit(ERRORS, set="phantom-test", image="test/9999-none"))
-    assert "no image nowhere" in text(visit(ERRORS, set="phantom-test", image="nowhere"))
+    app = visit(ERRORS, set="phantom-test", image="nowhere")
+    assert "Received: nowhere. It is left out." in text(app)
+    healthy(app.pills(key="address.outcome").set_value("false negative").run())
+    assert "image" not in app.query_params
+
+
+def test_the_shared_link_leads_to_the_page_of_the_gallery(root):
+    app = visit(ERRORS, model="alpha", set="phantom-test", outcome="all", page="2")
+    assert len(cards(app)) > 0
+    assert "page=2" in next(code.value for code in app.code if "outcome=all" in code.value)
 
 
 def test_rows_of_an_unknown_collection_are_listed(root):
@@ -409,3 +418,14 @@ def test_the_nearest_training_images_are_found_once_and_kept(own_phantoms, root,
 def test_no_training_image_is_like_one_of_another_collection(root):
     app = visit(ERRORS, model="alpha", set="phantom-test", image=ids(root, "false positive")[0])
     assert "The model learnt from another collection" in text(app)
+
+
+def of_a_scored_folder():
+    from views.shared import cache, neighbours
+
+    neighbours.show(cache.exports()[0]["alpha"], "folder-0123456789ab", 0, None)
+
+
+def test_training_images_may_be_like_one_of_a_folder(root):
+    app = healthy(AppTest.from_function(of_a_scored_folder).run())
+    assert app.caption[0].value == "The images that the model learnt from are not on this machine."

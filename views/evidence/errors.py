@@ -19,13 +19,17 @@ PER_PAGE = 24
 PHANTOMS = "phantom-test"
 
 
-def show_pages(export: Export, name: str, selected: pd.DataFrame) -> None:
+def choose_page(selected: pd.DataFrame) -> tuple[int, int]:
+    """(the page that the address names, how many there are), from 1."""
+    pages = max(1, math.ceil(len(selected) / PER_PAGE))
+    return int(address.chosen("page", [str(number) for number in range(1, pages + 1)])), pages
+
+
+def show_page(export: Export, name: str, selected: pd.DataFrame, page: int, pages: int) -> None:
     """The thumbnails of one page, and the way to the others."""
     if missing := evidence.missing_images(name):
         show_without_images(export, name, selected, missing)
         return
-    pages = math.ceil(len(selected) / PER_PAGE)
-    page = int(address.chosen("page", [str(number) for number in range(1, pages + 1)]))
     shown = selected.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]
     collection_id = evidence.collection_of(name)
     noted = notes.of(collection_id)
@@ -81,11 +85,13 @@ def show_link() -> None:
 
 def opened_image(rows: pd.DataFrame) -> str | None:
     """The image that the address names, None after a warning when there is none of that name."""
-    image_id = address.addressed("image")
-    if image_id is not None and image_id not in set(rows["image_id"]):
-        st.warning(f"There is no image {words.plain(image_id)} among these rows.")
-        return None
-    return image_id
+
+    def known(image_id: str) -> str:
+        if image_id not in set(rows["image_id"]):
+            raise ValueError(image_id)
+        return image_id
+
+    return address.parsed("image", known, "one of these images")
 
 
 address.start()
@@ -113,10 +119,12 @@ if image_id is not None:
 else:
     menus.show_outcomes(cases, wanted)
     menus.say(wanted, len(selected), cases)
+    # Before the link, which leads to it.
+    page, pages = choose_page(selected)
     with st.container(horizontal=True, gap="small"):
         menus.show_filters(cases, wanted, others)
         with st.popover("Notes", icon=":material/edit_note:"):
             notes.show_file(selected, opinions, evidence.collection_of(name), export.id, name)
         show_link()
     if len(selected):
-        show_pages(export, name, selected)
+        show_page(export, name, selected, page, pages)

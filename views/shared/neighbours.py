@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cases.collections.base import LABEL_NAMES, CollectionUnavailable, Entry
+from cases.collections.folder import is_folder_id
 from cases.radiograph import Radiograph
 from model_zoo import neighbours
 from model_zoo.predictions import PredictionsError
@@ -23,7 +24,8 @@ def show(export: Export, name: str, label: int, radiograph: Radiograph) -> None:
         members.show_ways(export)
         return
     own = export.card.data.collection
-    if evidence.collection_of(name) != own:
+    # A folder may hold any film, those of the model's own collection too.
+    if evidence.collection_of(name) != own and not is_folder_id(name):
         st.caption("The model learnt from another collection than this one, so no training image is its like.")
         return
     try:
@@ -64,8 +66,11 @@ def show(export: Export, name: str, label: int, radiograph: Radiograph) -> None:
 
 
 def _training_entries(export: Export) -> tuple[Entry, ...]:
-    """Raises PredictionsError when a prediction set, whose images the model did not learn from, cannot be read."""
+    """Those that are on this machine. Raises PredictionsError when a prediction set, whose images the model did not
+    learn from, cannot be read."""
     own = export.card.data.collection
+    if evidence.missing_images(f"{own}-train"):
+        return ()
     sets = [name for name in export.prediction_sets() if evidence.collection_of(name) == own]
     predicted = {image_id for name in sets for image_id in cache.predictions(export, name)["image_id"]}
     return neighbours.training_entries(cache.collection(own).entries(), predicted)
