@@ -109,6 +109,13 @@ def test_operating_points_are_computed_on_validation_rows_only(validated):
     assert "never computed on the images" not in text(app)
 
 
+def test_another_model_is_judged_at_an_operating_point_of_its_own(root):  # noqa: F811
+    app = visit(PERFORMANCE, model="alpha", set="chest_xray-test", threshold="0.713")
+    healthy(app.selectbox(key="address.model").set_value("beta").run())
+    assert address(app) == {"model": "beta", "set": "chest_xray-test"}
+    assert app.slider(key=SLIDER).value == THRESHOLD
+
+
 def test_without_validation_rows_they_are_left_out_and_a_threshold_by_hand_is_called_one(root):  # noqa: F811
     app = visit(PERFORMANCE, model="alpha", set="chest_xray-test", threshold="0.3")
     assert not any("Youden" in button.label for button in app.button)

@@ -8,6 +8,8 @@ from test_shortcuts import some_rows, stored  # noqa: F401  (a fixture)
 
 from model_zoo.blanking import PARTS
 from model_zoo.lungs import gate
+from model_zoo.predictions import PredictionsError
+from model_zoo.registry import Export
 from views.shared import cache
 
 PAGE = "views/evidence/shortcuts.py"
@@ -42,6 +44,17 @@ def test_all_networks_are_shown_apart_and_baselines_are_none_of_them(app_with_ro
     assert not app.exception
     assert list(app.dataframe[0].value["model"]) == ["Tiny (tiny)", "Tiny (twin)"]
     assert list(app.dataframe[0].value)[1:] == ["nothing", "side marker", "borders", "all but the lungs", "the lungs"]
+
+
+def test_a_baseline_whose_rows_are_damaged_leaves_the_networks(app_with_rows, monkeypatch):
+    def damaged(export, name):
+        raise PredictionsError("line 3: expected a number")
+
+    monkeypatch.setattr(cache, "predictions", damaged)
+    monkeypatch.setattr(Export, "prediction_sets", lambda export: ("phantom-test",))
+    app = open_page(PAGE, model="tiny", show="models")
+    assert not app.exception
+    assert list(app.dataframe[0].value["model"]) == ["Tiny (tiny)", "Tiny (twin)"]
 
 
 def test_a_network_that_was_not_measured_is_named_beside_the_others(app_with_rows, monkeypatch, tmp_path):

@@ -185,13 +185,14 @@ def start_gathering(export: Export, entries: tuple[Entry, ...]) -> jobs.Job:
     return jobs.start(path, lambda: neighbours.gather(made, entries, engine, lock, path))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+# For a minute, as folder(): people add films to a folder while the app runs.
+@st.cache_resource(max_entries=8, ttl=60, show_spinner=False)
 def collection(collection_id: str) -> Collection:
     """collections.open_collection. Raises CollectionUnavailable, whose message says what brings it."""
     return open_collection(collection_id)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@st.cache_data(max_entries=32, ttl=60, show_spinner=False)
 def entries(collection_id: str, split: str | None = None) -> tuple[Entry, ...]:
     return collection(collection_id).entries(split)
 
@@ -358,11 +359,18 @@ def roc_band(rows: pd.DataFrame) -> pd.DataFrame:
     return evaluation.roc_band(rows)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
 def auroc_difference_by_patient(
     first: np.ndarray, second: np.ndarray, positive: np.ndarray, patient_id: np.ndarray
 ) -> evaluation.Estimate:
-    return comparison.auroc_difference_by_patient(first, second, positive, patient_id)
+    # Numbers, because Streamlit tells arrays of text apart by where they lie in memory.
+    return _auroc_difference_by_patient(first, second, positive, np.unique(patient_id, return_inverse=True)[1])
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _auroc_difference_by_patient(
+    first: np.ndarray, second: np.ndarray, positive: np.ndarray, patient: np.ndarray
+) -> evaluation.Estimate:
+    return comparison.auroc_difference_by_patient(first, second, positive, patient)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs={pd.DataFrame: _rows_digest})

@@ -53,8 +53,8 @@ def choose_model(baselines: bool = False) -> Export | None:
         list(exports),
         memory="model",
         explained=list(blind),
-        # Another model puts the images of an outcome on other pages.
-        others=lambda _: {"page": None},
+        # Another model puts the images of an outcome on other pages, and has operating points of its own.
+        others=lambda _: {"page": None, "threshold": None},
         format_func=lambda model_id: exports[model_id].card.title,
         filter_mode=None,
     )

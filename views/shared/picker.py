@@ -1,7 +1,7 @@
 """Choosing a radiograph: from a collection or by upload.
 
-Nothing here tells a true label: images are numbered, and shuffled the same way for everyone, because file names and
-their order give the label away.
+Nothing on the page tells a true label: images are numbered, and shuffled the same way for everyone, because file names
+and their order give the label away. The address holds the file's name, so that it can be shared.
 """
 
 import base64

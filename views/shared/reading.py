@@ -86,7 +86,12 @@ def _waits_for_a_guess(case: Case) -> bool:
     """The guessing game: True while it is on and this case's guess is still open."""
     if not _has_answer(case):
         return False
-    st.toggle("Guess before the model speaks", key="guess_first", persist_state="session")
+    st.toggle(
+        "Guess before the model speaks",
+        key="guess_first",
+        persist_state="session",
+        help="The browser's address names the file, and often the answer with it: a full-screen window (F11) hides it.",
+    )
     if not st.session_state["guess_first"] or _guess(case):
         return False
     with st.container(border=True):

@@ -6,6 +6,7 @@ import streamlit as st
 
 from cases.phantom import Phantom
 from model_zoo.blanking import BORDER, blanked, parts
+from model_zoo.predictions import PredictionsError
 from model_zoo.registry import Export, ExportError
 from model_zoo.shortcuts import CHANGES, NOTHING, Response, sets
 from views.shared import cache, film, lungs, words
@@ -125,10 +126,14 @@ def show_models(exports: dict[str, Export], name: str, blind: dict[str, Export])
 
 
 def _blind_auroc(blind: dict[str, Export], name: str) -> float | None:
-    """AUROC of the first baseline that has rows of a set."""
+    """AUROC of the first baseline that has rows of a set that can be read."""
     for export in blind.values():
         if name in export.prediction_sets():
-            rows = cache.predictions(export, name)
+            try:
+                rows = cache.predictions(export, name)
+            except PredictionsError:
+                # Its own figures, on the pages that show them, tell what is wrong.
+                continue
             return cache.estimates(rows, export.card.threshold.value)["auroc"].value
     return None
 
