@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny_training
+from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 
 from cases.collections import COLLECTIONS, open_collection
@@ -173,6 +174,15 @@ class TestFit:
         (checkpoint / "state.json").write_text(json.dumps({"settings": settings, "history": []}))
         with pytest.raises(TrainingStopped, match="batch_size"):
             fit(RECIPE, folder)
+
+    def test_a_finished_run_of_other_settings_is_not_taken_for_this_one(self, run, tmp_path):
+        other = dataclasses.replace(RECIPE, batch_size=8)
+        with pytest.raises(TrainingStopped, match="another batch_size"):
+            fit(other, run)
+        with pytest.raises(TrainingStopped, match="another batch_size"):
+            export(other, run, tmp_path)
+        finer = dataclasses.replace(RECIPE, mantissa_bits=12)
+        assert fit(finer, run).exists()
 
     def test_a_loss_that_is_no_number_stops_with_advice(self, tmp_path):
         wild = dataclasses.replace(RECIPE, stages=(dataclasses.replace(RECIPE.stages[0], learning_rate=float("nan")),))
@@ -648,6 +658,14 @@ class TestExport:
         sensitivity = (rows["probability"][rows["label"] == 1] >= card.threshold.value).mean()
         assert sensitivity >= RECIPE.target_sensitivity
         assert card.data.counts["validation"]["images"] == len(rows)
+
+    def test_calibration_undoes_what_rounding_moved(self, run, exported, tmp_path):
+        coarse = export(dataclasses.replace(RECIPE, mantissa_bits=1), run, tmp_path)
+        for one in (coarse, exported):
+            rows = one.predictions("blobs-validation")
+            temperature, offset = fit_calibration(logit(rows["probability"].to_numpy()), rows["label"].to_numpy())
+            assert temperature == pytest.approx(1, abs=0.01)
+            assert offset == pytest.approx(0, abs=0.01)
 
     def test_rows_are_what_the_engine_says_in_the_app(self, exported):
         engine = Engine(exported)

@@ -45,12 +45,17 @@ def last_history(settings: dict, run: Path) -> list[dict]:
     if not checkpoints:
         return []
     state = json.loads((checkpoints[-1] / "state.json").read_text())
-    if changed := sorted(name for name in settings if settings[name] != state["settings"].get(name)):
+    refuse_changes(settings, state["settings"], run)
+    return state["history"]
+
+
+def refuse_changes(settings: dict, found: dict, run: Path) -> None:
+    """Raises TrainingStopped when a run has found other settings in its folder than those it is to have."""
+    if changed := sorted(name for name in settings if settings[name] != found.get(name)):
         raise TrainingStopped(
             f"{run}: expected a run of the settings as they are now. Received: another {', '.join(changed)}. "
             "Delete the folder, or give it another name, to start again."
         )
-    return state["history"]
 
 
 def rows_of(history: list[dict], stage: str) -> list[dict]:

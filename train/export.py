@@ -31,6 +31,7 @@ from train import image_size
 from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
 from train.data import development_entries, load_images, random_split
+from train.fit import refuse_other_settings
 from train.lungs.data import MASKS_LICENCE
 from train.recipe import Recipe
 from train.samples import write_samples
@@ -42,10 +43,11 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     """Write root/<recipe.id> from the finished run, replacing an earlier export and its repeats only once the new one
     is complete.
 
-    Raises ExportError when the run is not finished.
+    Raises ExportError when the run is not finished, TrainingStopped when it is of other settings.
     """
     if not (run / "trained.keras").exists():
         raise ExportError(f"{run}: expected a finished run. Received: no trained.keras. Run `fit` first.")
+    refuse_other_settings(recipe, run)
     folder = root / f".{recipe.id}-unfinished"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -56,10 +58,12 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
 
     network = keras.models.load_model(run / "trained.keras", compile=False)
     before = network.predict(validation.images, batch_size=64, verbose=0)[:, 0]
-    temperature, offset = fit_calibration(before, validation.labels)
+    network.set_weights([round_mantissa(weight, recipe.mantissa_bits) for weight in network.get_weights()])
+    rounded = network.predict(validation.images, batch_size=64, verbose=0)[:, 0]
+    temperature, offset = fit_calibration(rounded, validation.labels)
+    # Not rounded, as rounding moves all answers to one side: the calibration undoes that too.
     bias = network.layers[-1].bias
     bias.assign(bias + offset)
-    network.set_weights([round_mantissa(weight, recipe.mantissa_bits) for weight in network.get_weights()])
     path = folder / "model.keras"
     network.save(path)
     compress(path)

@@ -4,7 +4,8 @@ A run lives in its own folder, runs/<model_id>/ by default:
 
 - checkpoint-0007/, trained.keras, history.csv: see checkpoints.py;
 - split.json: the image ids of training and validation;
-- environment.json: what the weights started from, the device, the precision and the versions it ran on;
+- environment.json: what the weights started from, the device, the precision, the versions it ran on, and the recipe's
+  settings;
 - run-1/, run-2/, ...: of a recipe that averages runs, each of these, with files of its own as above.
 
 A stage that trains the head alone computes the features of all images once: its epochs need no pass through the
@@ -40,6 +41,7 @@ from train.checkpoints import (
     last_begun,
     last_history,
     load_last,
+    refuse_changes,
     rows_of,
     write_trained,
     writing,
@@ -49,6 +51,8 @@ from train.networks import at_sides
 from train.normalisation import fused
 from train.recipe import Recipe, RecipeError, Stage
 from train.teacher import pupil
+
+_ONLY_EXPORTED = ("target_sensitivity", "mantissa_bits")
 
 
 def fit(
@@ -74,6 +78,7 @@ def fit(
     distribution.check_same_folder(run)
     trained = run / "trained.keras"
     if trained.exists():
+        refuse_other_settings(recipe, run)
         return trained
     if recipe.sides:
         _finished(recipe)  # What cannot be made is said before the training, not after it.
@@ -99,7 +104,8 @@ def fit(
             run.mkdir(parents=True, exist_ok=True)
             split = {name: [entry.id for entry in part.entries] for name, part in ids.items()}
             (run / "split.json").write_text(json.dumps(split))
-            (run / "environment.json").write_text(json.dumps({"started_from": started_from, **environment(precision)}))
+            found = {"started_from": started_from, **environment(precision), "settings": recipe.hyperparameters()}
+            (run / "environment.json").write_text(json.dumps(found))
 
     steps = [stage.steps or len(training.labels) // recipe.batch_size for stage in recipe.stages]
     names = [stage.name for stage in recipe.stages]
@@ -122,6 +128,13 @@ def fit(
             result.set_weights(network.get_weights())
         write_trained(result, history, HISTORY_COLUMNS, run)
     return trained
+
+
+def refuse_other_settings(recipe: Recipe, run: Path) -> None:
+    """Raises TrainingStopped when a finished run is of other settings than the recipe's, but for those that only an
+    export heeds."""
+    settings = {name: value for name, value in recipe.hyperparameters().items() if name not in _ONLY_EXPORTED}
+    refuse_changes(settings, json.loads((run / "environment.json").read_text())["settings"], run)
 
 
 def _finished(recipe: Recipe) -> keras.Model:
@@ -151,9 +164,10 @@ def _average(recipe: Recipe, runs: list[Path], into: Path) -> None:
         network = _finished(recipe)
         each = zip(*(one.get_weights() for one in networks), strict=True)
         network.set_weights([np.mean(weights, axis=0) for weights in each])
+    found = json.loads((runs[0] / "environment.json").read_text())
     with writing(into):
-        for name in ("split.json", "environment.json"):
-            shutil.copy(runs[0] / name, into)
+        shutil.copy(runs[0] / "split.json", into)
+        (into / "environment.json").write_text(json.dumps({**found, "settings": recipe.hyperparameters()}))
     write_trained(network, [{**row, "epoch": epoch} for epoch, row in enumerate(rows, 1)], HISTORY_COLUMNS, into)
 
 

@@ -23,6 +23,7 @@ from train.checkpoints import (
     last_begun,
     last_history,
     load_last,
+    refuse_changes,
     rows_of,
     write_trained,
     writing,
@@ -85,10 +86,11 @@ def fit(settings: Settings, run: Path, precision: str = "float32") -> Path:
     RadiographError for an unreadable image; CollectionUnavailable for an unreadable mask, or without the data.
     """
     trained = run / "trained.keras"
+    stored_settings = json.loads(json.dumps(asdict(settings)))
     if trained.exists():
+        refuse_changes(stored_settings, json.loads((run / "environment.json").read_text())["settings"], run)
         return trained
     keras.utils.set_random_seed(settings.seed)
-    stored_settings = json.loads(json.dumps(asdict(settings)))
     history = last_history(stored_settings, run)
     training, validation = development_sets(settings.collection, settings.side, settings.seed)
     parts = {"training": training.entries, "validation": validation.entries}
