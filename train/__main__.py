@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("model", nargs="*", help="default: every network")
     sub.add_argument(
-        "--images", type=_positive, default=32, help="how many of a set the methods are compared on (default: 32)"
+        "--images", type=_positive, default=24, help="how many of a set the methods are compared on (default: 24)"
     )
     sub.add_argument(
         "--methods", nargs="+", choices=TITLES, default=list(TITLES), help="those to compare (default: all)"

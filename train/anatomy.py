@@ -1,8 +1,9 @@
 """Fit the phantoms' statistical anatomy: `python -m train.anatomy` writes cases/phantom/anatomy.npz.
 
 Source: the NORMAL films of the *train* split of the `chest_xray` collection that have a two-lung mask in `lung_masks/`
-(1,336 films, the best registered 1,202 of them for the statistics; both folders under LUNGLENS_DATA). No validation or
-test film is read, and of the pneumonias only what step 6 says.
+(1,336 films, the best registered 1,202 of them for the statistics). No validation or test film is read, and of the
+pneumonias only what step 6 says. Both folders lie under LUNGLENS_DATA, films and masks at 224 by 224 pixels, with a
+`chest_xray/manifest.csv` whose columns split, label and file name the films.
 
 An active appearance model (Cootes, Edwards & Taylor 2001) with dense correspondence in place of landmarks:
 1. frame: each film is put on a common canvas by its lungs (centre, width, height and tilt of the midline);

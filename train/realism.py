@@ -6,8 +6,8 @@ twins of the half with opacities (the same film, framing and exposure without th
 model owes to the opacity from what it owes to everything else in the film. The yardstick for that is real: films of the
 model's validation split whose lungs were exchanged for those of another child.
 
-About two minutes on two cores. Needs `chest_xray/` and `lung_masks/` under LUNGLENS_DATA. Raises model_zoo's
-ExportError for an unknown model and FileNotFoundError without the films.
+About two minutes on two cores. Needs `chest_xray/` and `lung_masks/` under LUNGLENS_DATA, as train.anatomy does. Raises
+model_zoo's ExportError for an unknown model and FileNotFoundError without the films.
 """
 
 import argparse
@@ -209,8 +209,8 @@ validation split for those of another child, scaled to fit.
 
 {exchange}
 
-So even real diseased lungs, put into a healthy child's film, do not carry this model over the bars that the phantoms
-are held to (AUROC 0.90, accuracy 0.75); framing, posture and exposure alone do. A phantom passes them because, when
+So even real diseased lungs, put into a healthy child's film, do not carry this model over the figures that phantoms
+were meant to reach (AUROC 0.90, accuracy 0.75); framing, posture and exposure alone do. A phantom does because, when
 `context` is left open, its film is drawn like those of the class it belongs to, as in the collection. The opacity
 against its exact twin is the figure to compare with the first row here.
 

@@ -3,8 +3,8 @@
     python -m train fit champion-onward --weights champion-noisy
 
 A new head on a trained backbone can spoil features while it learns, for films unlike those learnt from above all
-(Kumar et al. 2022, "Fine-tuning can distort pretrained features and underperform out-of-distribution"). All others that
-go on from champion-noisy begin with a new head.
+(Kumar et al. 2022, "Fine-tuning can distort pretrained features and underperform out-of-distribution"). Those that went
+on from champion-noisy before it began with a new head.
 No export comes with a clone: champion-averaged is the mean of three such runs (docs/experiments.md).
 """
 

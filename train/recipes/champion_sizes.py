@@ -2,7 +2,7 @@
 
     python -m train fit champion-sizes --weights champion-noisy
 
-Trained as champion-averaged is, at 192 pixels; 224, at which the films are stored, come in when that is done.
+Trained as champion-averaged is, at 192 pixels; 224, at which our copy stores the films, come in when that is done.
 No export comes with a clone: in the mean of three runs it had more films of the test split right than
 champion-averaged, and ranked them worse (docs/experiments.md).
 """

@@ -34,7 +34,7 @@ def recipe(quick: bool = False) -> Recipe:
     full = Recipe(
         id="inceptionresnetv2",
         title="InceptionResNetV2",
-        summary="The largest network here: 54 million weights for 3,300 films.",
+        summary="The largest network here: 54 million weights for 3,400 films.",
         architecture="Inception-ResNet-v2, global average pooling, a dense layer of 64, dropout, one logit",
         build=partial(build, side=107, neurons=64),
         side=107,
