@@ -27,6 +27,11 @@ def test_whole_percents_hide_no_exception(share, expected):
     assert words.percent(share) == expected
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(13.3, "13 seconds"), (1506, "25 minutes"), (8640, "2.4 hours")])
+def test_training_of_any_length_is_said(seconds, expected):
+    assert words.trained_for(seconds) == expected
+
+
 @pytest.mark.parametrize(
     ("number", "expected"), [(0, "0 images"), (1, "1 image"), (2, "2 images"), (5216, "5,216 images")]
 )

@@ -14,19 +14,13 @@ from views.shared.model_menu import choose_model
 _OFF = (False, 0, [1.0, 1.0])
 
 
-def duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
-
-
 def show_summary(export: Export, history: pd.DataFrame) -> None:
     best = history.loc[history["val_loss"].idxmin()]
     per_epoch = history["seconds"]
     stages = history.groupby("stage", sort=False).size()
     run = ", then ".join(f"{count} of stage “{words.plain(stage)}”" for stage, count in stages.items())
     st.markdown(
-        f"**{len(history)} epochs** ({run}) in **{duration(per_epoch.sum())}** on "
+        f"**{len(history)} epochs** ({run}) in **{words.trained_for(per_epoch.sum())}** on "
         f"{words.plain(export.card.training.device)}: {per_epoch.median():,.1f} seconds per epoch in the middle, from "
         f"{per_epoch.min():,.1f} to {per_epoch.max():,.1f}. The validation loss was lowest, {best['val_loss']:.3f}, "
         f"after **epoch {best['epoch']}**, marked by a circle."

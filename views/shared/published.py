@@ -7,6 +7,8 @@ from model_zoo.published import ProtocolError, published_images, published_part
 from model_zoo.registry import Export
 from views.shared import cache
 
+_METRICS = {"auroc": "AUROC", "validation_accuracy": "accuracy"}
+
 
 def claims_beside_ours(export: Export) -> list[tuple[str, str, str]]:
     """Per claim of the card's reference: the figure with the images that it is of, the claim, and our figure with its
@@ -16,7 +18,7 @@ def claims_beside_ours(export: Export) -> list[tuple[str, str, str]]:
         return []
     return [
         (
-            f"{claim.replace('_', ' ')}, {published_images(claim, reference.protocol)}",
+            f"{_METRICS.get(claim, claim.replace('_', ' '))}, {published_images(claim, reference.protocol)}",
             f"{value:.3f}" if isinstance(value, int | float) else str(value),
             _ours(export, claim),
         )

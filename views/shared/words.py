@@ -81,6 +81,13 @@ def duration(milliseconds: float) -> str:
     return f"{milliseconds:.{0 if milliseconds >= 9.95 else 1}f} ms"
 
 
+def trained_for(seconds: float) -> str:
+    """ "13 seconds", "25 minutes" or "2.4 hours"."""
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
 def passes(count: int) -> str:
     """How many images a model is asked about."""
     return "1 pass" if count == 1 else f"{count} passes"

@@ -73,7 +73,7 @@ def _show_training(card: Card) -> None:
             "Sees": f"{card.side} × {card.side} pixels, {card.channels} channel{'s' if card.channels > 1 else ''}",
             "Weights": f"{card.weights.parameters:,}, started from {card.weights.started_from}, "
             f"{card.weights.bytes / 1e6:.1f} MB",
-            "Training": f"{card.training.epochs} epochs, {card.training.seconds / 60:.0f} minutes, "
+            "Training": f"{card.training.epochs} epochs, {words.trained_for(card.training.seconds)}, "
             f"{card.training.device}",
             "Versions": versions,
         },
