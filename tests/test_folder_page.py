@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from test_batch import Brightness
 
 from cases.collections.folder import FolderCollection, folder_id
+from cases.radiograph import RadiographError
 from model_zoo import batch
 from model_zoo.card import CardError, write_card
 from model_zoo.lungs.gate import Look
@@ -53,7 +54,7 @@ def engine(monkeypatch, tmp_path) -> Engine:
     write_card_to = tmp_path / "exports" / "alpha"
     write_card_to.mkdir(parents=True)
     write_card(make_card(write_card_to), write_card_to / "card.json")
-    for function in (cache._exports, cache.collection, cache.entries, cache.radiograph, cache.thumbnail, cache.folder):
+    for function in (cache._exports, cache.collection, cache.radiograph, cache.thumbnail, cache.folder):
         function.clear()
     monkeypatch.setattr(cache, "EXPORTS", tmp_path / "exports")
     monkeypatch.setattr(cache, "_resident", lambda model_id, sha256: (engine, lock))
@@ -361,6 +362,9 @@ def test_rows_and_folder_that_differ_are_told(engine, folder):
     told = "\n".join(evidence.remarks(folder_id(folder), export()))
     assert "not in the folder any more: 3." in told
     assert "folder without a score: 1," in told
+    for loaded in (cache.radiograph, cache.thumbnail):
+        with pytest.raises(RadiographError, match=r"Received: normal/000\.png, which is not"):
+            loaded(folder_id(folder), "normal/000.png")
 
 
 def test_a_folder_without_labels_is_no_prediction_set(engine, folder):

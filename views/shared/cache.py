@@ -19,7 +19,7 @@ import streamlit as st
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from cases.collections.folder import FolderCollection, is_folder_id, remember, remembered
-from cases.radiograph import Radiograph
+from cases.radiograph import Radiograph, RadiographError
 from model_zoo import audit, batch, comparison, evaluation, neighbours
 from model_zoo import shortcuts as shortcut_rows
 from model_zoo.lungs.gate import GATE_CARD, Look
@@ -192,11 +192,6 @@ def collection(collection_id: str) -> Collection:
     return open_collection(collection_id)
 
 
-@st.cache_data(max_entries=32, ttl=60, show_spinner=False)
-def entries(collection_id: str, split: str | None = None) -> tuple[Entry, ...]:
-    return collection(collection_id).entries(split)
-
-
 def image_ids(collection_id: str) -> set[str]:
     """The images that this machine's copy of a collection has. Raises CollectionUnavailable."""
     return {entry.id for entry in collection(collection_id).entries()}
@@ -204,13 +199,20 @@ def image_ids(collection_id: str) -> set[str]:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def radiograph(collection_id: str, image_id: str) -> Radiograph:
-    return collection(collection_id).load(image_id)
+    """Raises RadiographError, for an image that is gone since the page listed it too."""
+    return _load(collection_id, image_id)
 
 
 @st.cache_data(max_entries=4096, show_spinner=False)
 def thumbnail(collection_id: str, image_id: str, side: int = 160) -> bytes:
-    """JPEG bytes of a square thumbnail."""
-    return _thumbnail(collection(collection_id).load(image_id).pixels, side)
+    """JPEG bytes of a square thumbnail. Raises RadiographError as radiograph()."""
+    return _thumbnail(_load(collection_id, image_id).pixels, side)
+
+
+def _load(collection_id: str, image_id: str) -> Radiograph:
+    if image_id not in image_ids(collection_id):
+        raise RadiographError(f"Expected an image that is still there. Received: {image_id}, which is not.")
+    return collection(collection_id).load(image_id)
 
 
 def _thumbnail(pixels: np.ndarray, side: int) -> bytes:
@@ -317,7 +319,7 @@ def start_scoring(root: Path, export: Export) -> jobs.Job:
     made = FolderCollection(root)
     remember(root)
     # What these know of the folder's images may be out of date.
-    for function in (folder, collection, entries, radiograph, thumbnail):
+    for function in (folder, collection, radiograph, thumbnail):
         function.clear()
     results = batch.results_of(made.id, export)
     return jobs.start(results, lambda: batch.score(made, engine, lock, doubts_of, results))

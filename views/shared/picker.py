@@ -58,7 +58,7 @@ def choose_case(collection_id: str) -> Case | None:
     if collection_id == UPLOAD:
         return _choose_upload()
     try:
-        entries = cache.entries(collection_id)
+        entries = cache.collection(collection_id).entries()
     except CollectionUnavailable as error:
         st.info(way_out(error), icon=":material/folder_off:")
         st.button(
