@@ -21,6 +21,12 @@ def published_part(claim: str, protocol: str) -> tuple[str, str]:
     return _PARTS[protocol], claim
 
 
+def published_figure(claim: str) -> str:
+    """The metric of a claim, in words."""
+    metric = claim.removeprefix(_ON_VALIDATION)
+    return "AUROC" if metric == "auroc" else metric.replace("_", " ")
+
+
 def published_images(claim: str, protocol: str) -> str:
     """The images behind a claim, in words. Arguments as in published_part()."""
     return "validation images" if claim.startswith(_ON_VALIDATION) else protocol

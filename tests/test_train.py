@@ -184,6 +184,10 @@ class TestFit:
             export(other, run, tmp_path)
         finer = dataclasses.replace(RECIPE, mantissa_bits=12)
         assert fit(finer, run).exists()
+        unknown = shutil.copytree(run, tmp_path / "unknown")
+        (unknown / "environment.json").write_text("{}")
+        with pytest.raises(TrainingStopped, match="batch_size"):
+            fit(RECIPE, unknown)
 
     def test_a_loss_that_is_no_number_stops_with_advice(self, tmp_path):
         wild = dataclasses.replace(RECIPE, stages=(dataclasses.replace(RECIPE.stages[0], learning_rate=float("nan")),))

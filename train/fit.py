@@ -134,7 +134,8 @@ def refuse_other_settings(recipe: Recipe, run: Path) -> None:
     """Raises TrainingStopped when a finished run is of other settings than the recipe's, but for those that only an
     export heeds."""
     settings = {name: value for name, value in recipe.hyperparameters().items() if name not in _ONLY_EXPORTED}
-    refuse_changes(settings, json.loads((run / "environment.json").read_text())["settings"], run)
+    # Runs of before had none there; nobody can tell theirs.
+    refuse_changes(settings, json.loads((run / "environment.json").read_text()).get("settings", {}), run)
 
 
 def _finished(recipe: Recipe) -> keras.Model:

@@ -7,7 +7,7 @@ from cases.settings import PROJECT_ROOT
 from model_zoo.calibration import at_share
 from model_zoo.card import SCRATCH
 from model_zoo.evaluation import expected_calibration_error
-from model_zoo.published import published_images, published_part
+from model_zoo.published import published_figure, published_images, published_part
 from model_zoo.registry import Export
 from train.recipe import Recipe
 
@@ -114,7 +114,7 @@ def compared_table(recipes: Iterable[Recipe], exports: dict[str, Export]) -> str
             words = (
                 recipe.reference.title,
                 published_images(name, recipe.reference.protocol),
-                name.replace("_", " "),
+                published_figure(name),
                 f"{claim:.3f}",
             )
             rows.append([f"`{recipe.id}`", *words, ours, verdict, began])

@@ -81,7 +81,7 @@ def show_leaderboard(exports: dict[str, Export], rows: dict[str, pd.DataFrame], 
     table = pd.DataFrame(
         {
             "model": TITLES[model_id],
-            **{title: rate(rates[model_id][name]) for name, title in RATES.items()},
+            **{title: words.rate(rates[model_id][name]) for name, title in RATES.items()},
             **origin(exports[model_id]),
         }
         for model_id in rows
@@ -120,10 +120,6 @@ def origin(export: Export) -> dict[str, str]:
         "parameters": f"{weights.parameters:,}",
         "started from": weights.started_from,
     }
-
-
-def rate(estimate: Estimate) -> str:
-    return "none" if pd.isna(estimate.value) else str(estimate)
 
 
 def show_curves(rows: dict[str, pd.DataFrame], rates: dict) -> None:

@@ -3,8 +3,6 @@
 The list comes from stored rows and needs neither the images nor TensorFlow; a heatmap imports it when a case is opened.
 """
 
-import math
-
 import pandas as pd
 import streamlit as st
 
@@ -17,12 +15,6 @@ from views.shared.gallery import thumbnail_grid
 
 PER_PAGE = 24
 PHANTOMS = "phantom-test"
-
-
-def choose_page(selected: pd.DataFrame) -> tuple[int, int]:
-    """(the page that the address names, how many there are), from 1."""
-    pages = max(1, math.ceil(len(selected) / PER_PAGE))
-    return int(address.chosen("page", [str(number) for number in range(1, pages + 1)])), pages
 
 
 def show_page(export: Export, name: str, selected: pd.DataFrame, page: int, pages: int) -> None:
@@ -120,7 +112,7 @@ else:
     menus.show_outcomes(cases, wanted)
     menus.say(wanted, len(selected), cases)
     # Before the link, which leads to it.
-    page, pages = choose_page(selected)
+    page, pages = address.chosen_page(len(selected), PER_PAGE)
     with st.container(horizontal=True, gap="small"):
         menus.show_filters(cases, wanted, others)
         with st.popover("Notes", icon=":material/edit_note:"):

@@ -3,7 +3,6 @@
 The page shows what is on disk so far and polls the run (views/shared/jobs.py). Opening it runs no model.
 """
 
-import math
 from pathlib import Path
 
 import pandas as pd
@@ -207,8 +206,7 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
         label_visibility="collapsed",
     )
     table = ordered(scores, order, threshold)
-    pages = math.ceil(len(table) / PER_PAGE)
-    page = int(address.chosen("page", [str(number) for number in range(1, pages + 1)]))
+    page, pages = address.chosen_page(len(table), PER_PAGE)
     shown = for_reading(table.iloc[(page - 1) * PER_PAGE : page * PER_PAGE], threshold)
     picked = st.dataframe(
         # As text, a column would be sorted by its letters.

@@ -4,6 +4,7 @@ The address wins, then what this visit chose last, then a default. Only a person
 all of the view, so that it can be shared; writing it on arrival would catch the browser's Back button.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 from urllib.parse import quote, urlencode
@@ -46,6 +47,12 @@ def chosen(
         value = options[0] if default is None else default
     st.session_state[_VIEW][name] = value
     return value
+
+
+def chosen_page(items: int, per_page: int) -> tuple[int, int]:
+    """(the page that the address names, how many there are), from 1."""
+    pages = max(1, math.ceil(items / per_page))
+    return int(chosen("page", [str(number) for number in range(1, pages + 1)])), pages
 
 
 def recalled(memory: str | None) -> str | None:

@@ -1,13 +1,9 @@
 """What a publication claims beside what the model that follows it reaches on the same kind of images."""
 
-import pandas as pd
-
 from model_zoo.predictions import PredictionsError
-from model_zoo.published import ProtocolError, published_images, published_part
+from model_zoo.published import ProtocolError, published_figure, published_images, published_part
 from model_zoo.registry import Export
-from views.shared import cache
-
-_METRICS = {"auroc": "AUROC", "validation_accuracy": "accuracy"}
+from views.shared import cache, words
 
 
 def claims_beside_ours(export: Export) -> list[tuple[str, str, str]]:
@@ -18,7 +14,7 @@ def claims_beside_ours(export: Export) -> list[tuple[str, str, str]]:
         return []
     return [
         (
-            f"{_METRICS.get(claim, claim.replace('_', ' '))}, {published_images(claim, reference.protocol)}",
+            f"{published_figure(claim)}, {published_images(claim, reference.protocol)}",
             f"{value:.3f}" if isinstance(value, int | float) else str(value),
             _ours(export, claim),
         )
@@ -33,6 +29,4 @@ def _ours(export: Export, claim: str) -> str:
     except (ProtocolError, PredictionsError):
         return "not computed"
     found = cache.estimates(rows, export.card.threshold.value).get(metric)
-    if found is None:
-        return "not computed"
-    return "none" if pd.isna(found.value) else str(found)
+    return "not computed" if found is None else words.rate(found)

@@ -4,6 +4,7 @@ What they return is Markdown without any markup of its own beyond `**`; text tha
 messages about files) goes through plain() first.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from cases.collections.base import LABEL_NAMES, Entry
 from cases.settings import scored_root
 from model_zoo.evaluation import ObservedShare
+from model_zoo.intervals import Estimate
 from model_zoo.lungs import gate, regions
 from model_zoo.registry import EXPORTS
 from model_zoo.shortcuts import NOTHING, Response
@@ -60,6 +62,11 @@ def percent(share: float) -> str:
     if 0 < share < 0.005:
         return "less than 1%"
     return "more than 99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
+def rate(estimate: Estimate) -> str:
+    """A figure with its interval, or that there is none."""
+    return "none" if math.isnan(estimate.value) else str(estimate)
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,10 +3,10 @@
 import altair as alt
 import pandas as pd
 
-from views.shared.figures.style import INK, LINE_COLOUR, in_ink
+from views.shared.figures.style import COLOURS, INK, LINE_COLOUR, in_ink
 
 # Okabe and Ito's, with a shape each, so that no colour is needed to tell them apart.
-_COLOURS = ("#828f96", "#0072b2", "#009e73", "#c9739f", "#d55e00")
+_COLOURS = tuple(COLOURS[place] for place in (6, 0, 2, 3, 5))
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 _TOOLTIP = [
     alt.Tooltip("blanked", title="blanked"),

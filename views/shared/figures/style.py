@@ -8,7 +8,7 @@ RIGHT_COLOUR, WRONG_COLOUR = "#2b7a8c", "#b8591d"
 INK = {"light": "#3c4a52", "dark": "#c3ced3"}
 LINE_COLOUR, QUIET_COLOUR = "#2f93a6", "#828f96"
 # Okabe and Ito's without black and yellow, the light ones darker, so that all have a contrast of 3 with both grounds.
-COLOURS = ("#0072b2", "#bf8300", "#009e73", "#c9739f", "#3c97cf", "#d55e00", "#828f96")
+COLOURS = ("#0072b2", "#bf8300", "#009e73", "#c9739f", "#3c97cf", "#d55e00", QUIET_COLOUR)
 
 
 def in_ink(chart: alt.LayerChart, ground: str) -> alt.LayerChart:
