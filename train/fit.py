@@ -143,10 +143,10 @@ def _finished(recipe: Recipe) -> keras.Model:
     if not recipe.sides:
         return recipe.build()
     try:
-        return at_sides(recipe.build, recipe.sides, recipe.heatmap_layer)
+        return at_sides(recipe.build(), recipe.sides, recipe.heatmap_layer)
     except (TypeError, ValueError) as error:
         raise RecipeError(
-            f"{recipe.id}: expected a `build` that makes a network for films of any size with side=None, and sides "
+            f"{recipe.id}: expected a network that can look at films of other sizes up to its heatmap layer, and sides "
             f"that it can take. Received: {recipe.sides}, and {error}"
         ) from error
 

@@ -144,29 +144,37 @@ def _backbone(application: Callable, inputs, side: int, weights: str) -> keras.M
     return backbone
 
 
-def at_sides(build: Callable, sides: tuple[int, ...], heatmap_layer: str) -> keras.Model:
+def at_sides(network: keras.Model, sides: tuple[int, ...], heatmap_layer: str) -> keras.Model:
     """A network that looks at its film at several sizes, with the same weights, and goes on with the mean of what it
-    sees: of the maps of its heatmap layer, brought to the finest grid among them.
+    sees: of the maps of its heatmap layer, brought to the finest grid among them, or to the network's own where what
+    follows is flattened and so knows that grid alone.
 
-    build: makes a network for films of any size when called with side=None; the heatmap layer must lie before all that
-    needs a size. Its weights are those of the result, in the same order. sides: in pixels; the largest is the input's.
+    network: for films of one size; what precedes the heatmap layer must be able to take another. The result has its
+    weights, in the same order. sides: in pixels; the largest is the result's input. Raises ValueError and TypeError for
+    a network or sides that this cannot be done with.
     """
-    network = build(side=None)
-    names = [layer.name for layer in network.layers]
-    body = keras.Model(network.input, network.get_layer(heatmap_layer).output, name="body")
+    place = [layer.name for layer in network.layers].index(heatmap_layer) + 1
+    maps = network.layers[place - 1].output
+    channels = network.input_shape[-1]
+    body = keras.models.clone_model(
+        keras.Model(network.input, maps, name="body"), input_tensors=keras.Input((None, None, channels))
+    )
+    head = keras.models.clone_model(keras.Model(maps, network.output))
     largest = max(sides)
-    inputs = keras.Input((largest, largest, network.input_shape[-1]), name="radiograph")
-    finest = body(inputs)
-    rows, columns = finest.shape[1:3]
-    maps = [finest]
+    inputs = keras.Input((largest, largest, channels), name="radiograph")
+    seen = [body(inputs)]
+    # Not layers.Resizing: called without `training`, a network takes it for True from there on.
     for side in sorted(set(sides) - {largest}):
-        # Not layers.Resizing: called without `training`, a network takes it for True from there on.
-        smaller = keras.ops.image.resize(inputs, (side, side), antialias=True)
-        maps.append(keras.ops.image.resize(body(smaller), (rows, columns)))
-    x = layers.Activation("linear", name=heatmap_layer)(layers.Average()(maps))
-    for layer in network.layers[names.index(heatmap_layer) + 1 :]:
+        seen.append(body(keras.ops.image.resize(inputs, (side, side), antialias=True)))
+    flattened = any(isinstance(layer, layers.Flatten) for layer in head.layers)
+    grid = tuple((maps if flattened else seen[0]).shape[1:3])
+    seen = [one if tuple(one.shape[1:3]) == grid else keras.ops.image.resize(one, grid) for one in seen]
+    x = layers.Activation("linear", name=heatmap_layer)(layers.Average()(seen) if len(seen) > 1 else seen[0])
+    for layer in head.layers[1:]:
         x = layer(x)
-    return keras.Model(inputs, x)
+    result = keras.Model(inputs, x)
+    result.set_weights(network.get_weights())
+    return result
 
 
 def imagenet_mean() -> keras.layers.Layer:
