@@ -148,7 +148,7 @@ def test_a_fault_in_reading_is_not_taken_for_a_missing_image(root, monkeypatch, 
         asked.append(image_id)
         raise KeyError(image_id)
 
-    for function in (cache.thumbnail, cache.radiograph):
+    for function in (cache._thumbnail, cache._radiograph):
         function.clear()
     monkeypatch.setattr(PhantomCollection, "load", fault)
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()

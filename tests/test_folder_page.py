@@ -14,7 +14,7 @@ from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 from test_batch import Brightness
 
-from cases.collections.folder import FolderCollection, folder_id
+from cases.collections.folder import FolderCollection, folder_id, remember
 from cases.radiograph import RadiographError
 from model_zoo import batch
 from model_zoo.card import CardError, write_card
@@ -54,7 +54,7 @@ def engine(monkeypatch, tmp_path) -> Engine:
     write_card_to = tmp_path / "exports" / "alpha"
     write_card_to.mkdir(parents=True)
     write_card(make_card(write_card_to), write_card_to / "card.json")
-    for function in (cache._exports, cache.collection, cache.radiograph, cache.thumbnail, cache.folder):
+    for function in (cache._exports, cache.collection, cache._radiograph, cache._thumbnail, cache.folder):
         function.clear()
     monkeypatch.setattr(cache, "EXPORTS", tmp_path / "exports")
     monkeypatch.setattr(cache, "_resident", lambda model_id, sha256: (engine, lock))
@@ -365,6 +365,16 @@ def test_rows_and_folder_that_differ_are_told(engine, folder):
     for loaded in (cache.radiograph, cache.thumbnail):
         with pytest.raises(RadiographError, match=r"Received: normal/000\.png, which is not"):
             loaded(folder_id(folder), "normal/000.png")
+
+
+def test_a_film_that_is_replaced_under_its_name_is_shown_anew(folder):
+    remember(folder)
+    name, path = folder_id(folder), folder / "normal" / "232.png"
+    before = cache.thumbnail(name, "normal/232.png")
+    assert cache.radiograph(name, "normal/232.png").pixels.mean() == 232
+    cv2.imwrite(str(path), np.full((40, 44), 17, np.uint8))
+    assert cache.radiograph(name, "normal/232.png").pixels.mean() == 17
+    assert cache.thumbnail(name, "normal/232.png") != before
 
 
 def test_a_folder_without_labels_is_no_prediction_set(engine, folder):

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("empty_caches")
 @pytest.fixture
 def empty_caches():
     """What one test caches, another must not see."""
-    for function in (cache.collection, cache.radiograph, cache._explanation, cache._resident):
+    for function in (cache.collection, cache._radiograph, cache._explanation, cache._resident):
         function.clear()
 
 

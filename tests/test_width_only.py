@@ -160,7 +160,7 @@ def test_images_that_have_no_size_of_their_own_are_refused(films, tmp_path):
 def baseline(tmp_path, tiny_export, monkeypatch) -> Export:
     """Beside the tiny model, a baseline with rows of four films of a folder that is here."""
     monkeypatch.setenv("LUNGLENS_DATA", str(tmp_path))
-    for cached in (cache.collection, cache.radiograph):
+    for cached in (cache.collection, cache._radiograph):
         cached.clear()
     rows = []
     for i, (label, subtype) in enumerate((("NORMAL", ""), ("PNEUMONIA", "virus")) * 2):

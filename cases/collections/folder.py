@@ -71,10 +71,10 @@ class FolderCollection:
         return decode_file(self.root / self._entries[image_id].id, image_id)
 
     def stamp(self, image_id: str) -> str:
-        """The file's size and time of change, "" when it is gone: another stamp, another image."""
+        """The file's size and time of change, "" when it is gone or was never listed: another stamp, another image."""
         try:
             status = (self.root / self._entries[image_id].id).stat()
-        except OSError:
+        except (OSError, KeyError):
             return ""
         return f"{status.st_size}-{status.st_mtime_ns}"
 

@@ -197,26 +197,37 @@ def image_ids(collection_id: str) -> set[str]:
     return {entry.id for entry in collection(collection_id).entries()}
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
 def radiograph(collection_id: str, image_id: str) -> Radiograph:
     """Raises RadiographError, for an image that is gone since the page listed it too."""
+    return _radiograph(collection_id, image_id, _stamp(collection_id, image_id))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _radiograph(collection_id: str, image_id: str, stamp: str) -> Radiograph:
     return _load(collection_id, image_id)
 
 
-@st.cache_data(max_entries=4096, show_spinner=False)
 def thumbnail(collection_id: str, image_id: str, side: int = 160) -> bytes:
     """JPEG bytes of a square thumbnail. Raises RadiographError as radiograph()."""
-    return _thumbnail(_load(collection_id, image_id).pixels, side)
+    return _thumbnail(collection_id, image_id, _stamp(collection_id, image_id), side)
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _thumbnail(collection_id: str, image_id: str, stamp: str, side: int) -> bytes:
+    pixels = _load(collection_id, image_id).pixels
+    return cv2.imencode(".jpg", cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA))[1].tobytes()
+
+
+def _stamp(collection_id: str, image_id: str) -> str:
+    """Another one for another image of the same name: people replace files in their own folders."""
+    made = collection(collection_id)
+    return made.stamp(image_id) if isinstance(made, FolderCollection) else ""
 
 
 def _load(collection_id: str, image_id: str) -> Radiograph:
     if image_id not in image_ids(collection_id):
         raise RadiographError(f"Expected an image that is still there. Received: {image_id}, which is not.")
     return collection(collection_id).load(image_id)
-
-
-def _thumbnail(pixels: np.ndarray, side: int) -> bytes:
-    return cv2.imencode(".jpg", cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA))[1].tobytes()
 
 
 def prediction_sets(export: Export) -> tuple[str, ...]:
@@ -319,7 +330,7 @@ def start_scoring(root: Path, export: Export) -> jobs.Job:
     made = FolderCollection(root)
     remember(root)
     # What these know of the folder's images may be out of date.
-    for function in (folder, collection, radiograph, thumbnail):
+    for function in (folder, collection):
         function.clear()
     results = batch.results_of(made.id, export)
     return jobs.start(results, lambda: batch.score(made, engine, lock, doubts_of, results))
