@@ -42,9 +42,9 @@ test split's share" is what the ECE would be had calibration known how many are 
 Decaestecker 2002). And its normal films look more like pneumonia to every network: "sure and wrong" counts those that
 got more than 0.9. "Too high by" is the mean probability less the share of the films that are ill; where it equals the
 ECE, the probabilities are too high, or right, in every bin. On validation films it would be nearly nothing, but for a
-mistake: all networks here were calibrated before their weights were rounded, which moves all answers of a network to
-one side. The rankings have nothing of it, nor have the operating points, which were chosen afterwards; what `export`
-writes now is calibrated after the rounding.
+mistake: the networks here, but for `mobilenetv2-all` and `vgg16-weighted`, were calibrated before their weights were
+rounded, which moves all answers of a network to one side. The rankings have nothing of it, nor have the operating
+points, which were chosen afterwards; what `export` writes now is calibrated after the rounding, as those two are.
 
 {calibration}"""
 

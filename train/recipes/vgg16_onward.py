@@ -25,6 +25,7 @@ def recipe(quick: bool = False) -> Recipe:
         augmentation=QUIET_AUGMENTATION,
         ema_momentum=0.99,
         teachers=(),
+        sides=(),
         reference=None,
         limits=KERMANY_LIMITS,
     )
