@@ -53,7 +53,8 @@ def test_the_address_reproduces_view_and_direction(tiny):  # noqa: F811
     app = open_page(PAGE, **VIEW)
     control(app.get("button_group"), "address.by").set_value("layers").run()
     control(app.get("button_group"), "address.direction").set_value("normal").run()
-    assert app.query_params == {**VIEW, "by": "layers", "direction": "normal"}
+    image = app.query_params["image"]
+    assert app.query_params == {**VIEW, "by": "layers", "direction": "normal", "image": image}
     again = open_page(PAGE, **app.query_params)
     assert not again.exception
     assert shown(again) == shown(app)

@@ -5,7 +5,8 @@ all of the view, so that it can be shared; writing it on arrival would catch the
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -14,6 +15,8 @@ import streamlit as st
 from views.shared.words import plain
 
 T = TypeVar("T")
+
+_NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 # The parameters of the page being drawn, and what this visit chose last.
 _VIEW, _MEMORY = "address.view", "address.memory"
@@ -30,13 +33,16 @@ def chosen(
     default: str | None = None,
     memory: str | None = None,
     explained: Sequence[str] = (),
+    aliases: Mapping[str, str] = _NO_ALIASES,
 ) -> str:
     """The option that the address names for a parameter, else what this visit chose last, else default (the first).
 
     memory: what the visit remembers the choice as; None where it ends with the address. An address that names no
     option is answered with a warning. explained: those that the page itself has said something about instead.
+    aliases: options by what else the address may call them.
     """
     value = st.query_params.get(name)
+    value = aliases.get(value, value)
     if value is not None and value not in (*options, *explained):
         st.warning(f"There is no {name} {plain(value)} here. This is another one.", icon=":material/link_off:")
     if value not in options:

@@ -1,10 +1,12 @@
 """Choosing a radiograph: from a collection or by upload.
 
 Nothing on the page tells a true label: images are numbered, and shuffled the same way for everyone, because file names
-and their order give the label away. The address holds the file's name, so that it can be shared.
+and their order give the label away. So the address holds a code of the file's name, and can be shared; a link from a
+page that tells the label may hold the name itself.
 """
 
 import base64
+import hashlib
 import zlib
 from dataclasses import dataclass
 
@@ -87,8 +89,10 @@ def _last_image(collection_id: str) -> dict[str, str | None]:
 def _choose_entry(collection_id: str, entries: tuple[Entry, ...]) -> Case | None:
     splits = _shuffled_splits(entries)
     first = splits["test" if "test" in splits else next(iter(splits))][0]
-    by_id = {entry.id: entry for entry in entries}
-    entry = by_id[address.chosen("image", list(by_id), first.id, _image_of(collection_id))]
+    by_code = {_code(entry): entry for entry in entries}
+    codes = {entry.id: code for code, entry in by_code.items()}
+    memory = _image_of(collection_id)
+    entry = by_code[address.chosen("image", list(by_code), _code(first), memory, aliases=codes)]
     shown = splits[entry.split]
     strip = st.container(horizontal=True, wrap=False, gap="small", key="film_strip")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -111,6 +115,11 @@ def _choose_entry(collection_id: str, entries: tuple[Entry, ...]) -> Case | None
     return Case(radiograph, f"Case {shown.index(entry) + 1} of {len(shown)}", collection_id, entry)
 
 
+def _code(entry: Entry) -> str:
+    """What the address calls an image: the same for everyone, and nothing of its label."""
+    return hashlib.sha256(entry.id.encode()).hexdigest()[:12]
+
+
 def _shuffled_splits(entries: tuple[Entry, ...]) -> dict[str | None, list[Entry]]:
     splits = {}
     for entry in sorted(entries, key=lambda entry: zlib.crc32(entry.id.encode())):
@@ -121,7 +130,7 @@ def _shuffled_splits(entries: tuple[Entry, ...]) -> dict[str | None, list[Entry]
 
 def _split_menu(splits: dict, split: str) -> None:
     def choose_split():
-        address.choose(image=splits[st.session_state["split_menu"]][0].id)
+        address.choose(image=_code(splits[st.session_state["split_menu"]][0]))
 
     st.session_state["split_menu"] = split
     st.segmented_control(
@@ -143,7 +152,7 @@ def _thumbnails(collection_id: str, shown: list[Entry], start: int, chosen: Entr
             key=f"thumbnail {collection_id} {entry.id}",
             type="primary" if entry == chosen else "secondary",
             on_click=address.choose,
-            kwargs={"image": entry.id},
+            kwargs={"image": _code(entry)},
         )
 
 

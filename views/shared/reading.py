@@ -90,7 +90,6 @@ def _waits_for_a_guess(case: Case) -> bool:
         "Guess before the model speaks",
         key="guess_first",
         persist_state="session",
-        help="The browser's address names the file, and often the answer with it: a full-screen window (F11) hides it.",
     )
     if not st.session_state["guess_first"] or _guess(case):
         return False
