@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_card
+from sklearn.metrics import roc_auc_score
 from streamlit.testing.v1 import AppTest
 
 from model_zoo import comparison, evaluation
@@ -149,13 +150,19 @@ def test_the_paired_tests_are_those_of_comparison(root):
     area = comparison.auroc_difference(*scores, positive)
     pairs = comparison.mcnemar(*((score >= 0.4) == positive for score in scores))
     patients = comparison.auroc_difference_by_patient(*scores, positive, images["patient_id"].to_numpy())
-    table = next(table.value for table in app.table if "difference" in table.value)
-    assert table.columns.tolist() == ["difference", "95% interval", "p", "Alpha", "Beta"]
-    assert table["difference"].tolist() == [
-        f"{value:+.3f}" for value in (area.estimate.value, patients.value, pairs.accuracy.estimate.value)
-    ]
-    assert table["95% interval"].tolist() == [
-        f"{found.low:+.3f} to {found.high:+.3f}" for found in (area.estimate, patients, pairs.accuracy.estimate)
+    table = next(table.value for table in app.table if "another model" in table.value)
+    assert table.columns.tolist() == ["one model", "another model", "difference (95% interval)", "p"]
+    areas, accuracies = (
+        [f"{value:.3f}" for value in two]
+        for two in (
+            [roc_auc_score(positive, score) for score in scores],
+            [((score >= 0.4) == positive).mean() for score in scores],
+        )
+    )
+    assert table[["one model", "another model"]].to_numpy().tolist() == [areas, areas, accuracies]
+    assert table["difference (95% interval)"].tolist() == [
+        f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+        for found in (area.estimate, patients, pairs.accuracy.estimate)
     ]
     expected = ["below 0.001" if p < 0.001 else f"{p:.3f}" for p in (area.p, pairs.accuracy.p)]
     assert table["p"].tolist() == [expected[0], "", expected[1]]

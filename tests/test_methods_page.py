@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from test_pages import control, empty_caches, fake_model, open_page, shown, tiny  # noqa: F401  (fixtures among them)
 
+from model_zoo.registry import Export
 from model_zoo.strength import logits_per_film
 from views.shared import cache
 
@@ -84,16 +85,18 @@ def test_an_empty_map_is_said_in_words_and_not_painted(fake_model, monkeypatch):
     assert app.info[0].value == "Nothing to paint: nothing here speaks for pneumonia."
 
 
-@pytest.mark.parametrize("several", [True, False])
-def test_a_network_of_one_depth_is_not_said_to_be_cut_ever_deeper(fake_model, monkeypatch, several):  # noqa: F811
-    maps = {**({"first": np.ones((4, 4))} if several else {}), "last_conv": np.ones((2, 2))}
-    monkeypatch.setattr(cache, "depth_maps", lambda *_: maps)
+@pytest.mark.parametrize("sides", [[], [16, 24]])
+def test_only_a_network_that_looks_once_is_said_to_be_cut_ever_deeper(fake_model, tiny, monkeypatch, sides):  # noqa: F811
+    """One that looks at the film at several sizes may have a layer after the one where these meet, but none before."""
+    card = dataclasses.replace(tiny.card, recipe={**tiny.card.recipe, "sides": sides})
+    monkeypatch.setattr(cache, "exports", lambda: ({"tiny": Export(tiny.folder, card)}, {}))
+    monkeypatch.setattr(cache, "depth_maps", lambda *_: {"last_conv": np.ones((4, 4)), "pool": np.ones((2, 2))})
     app = open_page(PAGE, **VIEW, by="layers")
     assert not app.exception
-    assert pictures(app) == 1 + len(maps)
-    assert ("ever deeper" in shown(app)) == several
-    assert ("early layer" in shown(app)) == several
-    assert ("no shallower one" in shown(app)) != several
+    assert pictures(app) == 3
+    assert ("ever deeper" in shown(app)) is (not sides)
+    assert ("early layer" in shown(app)) is (not sides)
+    assert ("no shallower layer" in shown(app)) is bool(sides)
 
 
 def test_models_are_compared_on_one_scale(tiny, fake_model, monkeypatch):  # noqa: F811

@@ -171,11 +171,17 @@ def show_pair(exports: dict[str, Export], rows: dict[str, pd.DataFrame]) -> None
     st.table(
         pd.DataFrame(
             [
-                ("AUROC, DeLong's test", *difference(area), *map(figure, areas)),
-                ("AUROC, bootstrap over patients", signed(by_patient.value), span(by_patient), "", *map(figure, areas)),
-                ("Accuracy, McNemar's test", *difference(pairs.accuracy), *(figure(part.mean()) for part in right)),
+                ("AUROC, DeLong's test", *map(figure, areas), difference(area.estimate), p_value(area)),
+                ("AUROC, bootstrap over patients", *map(figure, areas), difference(by_patient), ""),
+                (
+                    "Accuracy, McNemar's test",
+                    *(figure(part.mean()) for part in right),
+                    difference(pairs.accuracy.estimate),
+                    p_value(pairs.accuracy),
+                ),
             ],
-            columns=["figure", "difference", "95% interval", "p", TITLES[first], TITLES[second]],
+            # Short, so that all of them fit on a phone; the menus above have the same names.
+            columns=["figure", "one model", "another model", "difference (95% interval)", "p"],
         ).set_index("figure")
     )
     if pd.isna(area.p):
@@ -227,18 +233,15 @@ def figure(value: float) -> str:
     return "none" if pd.isna(value) else f"{value:.3f}"
 
 
-def signed(value: float) -> str:
-    return "none" if pd.isna(value) else f"{value:+.3f}"
+def difference(estimate: Estimate) -> str:
+    if pd.isna(estimate.value):
+        return "none"
+    interval = "" if pd.isna(estimate.low) else f" ({estimate.low:+.3f} to {estimate.high:+.3f})"
+    return f"{estimate.value:+.3f}{interval}"
 
 
-def span(estimate: Estimate) -> str:
-    return "none" if pd.isna(estimate.low) else f"{estimate.low:+.3f} to {estimate.high:+.3f}"
-
-
-def difference(found: Difference) -> tuple[str, str, str]:
-    """Value, interval and p value of a difference for the table."""
-    p = "none" if pd.isna(found.p) else "below 0.001" if found.p < 0.001 else f"{found.p:.3f}"
-    return signed(found.estimate.value), span(found.estimate), p
+def p_value(found: Difference) -> str:
+    return "none" if pd.isna(found.p) else "below 0.001" if found.p < 0.001 else f"{found.p:.3f}"
 
 
 def chance(p: float) -> str:

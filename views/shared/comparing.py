@@ -51,13 +51,13 @@ def depths(case: Case, model: Export, direction: str) -> None:
     """Grad-CAM at several layers of one model, shallow to deep. Raises ExportError."""
     gray, sign = film.for_screen(case.radiograph.pixels), 1 if direction == "pneumonia" else -1
     maps = cache.depth_maps(model, case.radiograph.pixels)
-    several = len(maps) > 1
+    late_only = bool(model.card.recipe.get("sides"))
     st.markdown(
-        "The same method, cut into the network ever deeper. Early layers see edges in fine detail; late ones see large "
-        "parts of the film coarsely, and are nearer to what the model says."
-        if several
-        else "This network looks at the film at several sizes. Everything that it sees meets in one layer only, so "
-        "that there is no shallower one to cut it at."
+        "This network looks at the film at several sizes. All that it sees meets late, so that there is no shallower "
+        "layer to cut it at."
+        if late_only
+        else "The same method, cut into the network ever deeper. Early layers see edges in fine detail; late ones see "
+        "large parts of the film coarsely, and are nearer to what the model says."
     )
     with grid():
         show_film(case, gray)
@@ -75,7 +75,7 @@ def depths(case: Case, model: Export, direction: str) -> None:
         "At an early layer Grad-CAM averages away most of what moves the model: a spot is a texture that it uses, not "
         "yet a finding."
     )
-    st.caption(f"{_OWN_SCALE} {early}" if several else _OWN_SCALE)
+    st.caption(_OWN_SCALE if late_only else f"{_OWN_SCALE} {early}")
 
 
 def _strength(model: Export, raw: np.ndarray, direction: str) -> str:
