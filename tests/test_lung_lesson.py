@@ -226,7 +226,9 @@ def test_a_repeat_is_the_recipe_on_the_same_split_with_other_draws():
     assert set(differing) <= same
 
 
-@pytest.mark.parametrize("model_id", ["champion-repeat-", "champion-repeat-x", "nobody-repeat-1"])
+@pytest.mark.parametrize(
+    "model_id", ["champion-repeat-", "champion-repeat-x", "champion-repeat-0", "champion-repeat-01", "nobody-repeat-1"]
+)
 def test_a_repeat_that_makes_no_sense_is_named(model_id):
     with pytest.raises(RecipeError, match="Received"):
         load_recipe(model_id)

@@ -65,3 +65,11 @@ def test_a_head_that_knows_one_grid_is_given_maps_on_that_grid():
     body.set_weights(flat.get_weights()[:2])
     maps = (keras.ops.image.resize(body(FILMS), (8, 8)) + small_maps(flat)) / 2
     np.testing.assert_allclose(both(FILMS), flat.layers[-1](np.reshape(maps, (3, -1))), rtol=1e-4)
+
+
+def test_a_head_of_more_than_layers_is_refused():
+    inputs = keras.Input((32, 32, 1))
+    x = keras.layers.Conv2D(3, 3, name="last_conv")(inputs)
+    x = keras.ops.relu(keras.layers.GlobalAveragePooling2D()(x))
+    with pytest.raises(ValueError, match="no layers"):
+        at_sides(keras.Model(inputs, keras.layers.Dense(1)(x)), (32, 48), "last_conv")

@@ -3,6 +3,7 @@ a classifier and for the lung-field network."""
 
 import dataclasses
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
@@ -19,7 +20,10 @@ import tiny_training
 from PIL import Image
 
 from cases.collections import COLLECTIONS
+from model_zoo.engine import Explanation
+from model_zoo.registry import ExportError, open_export
 from train.__main__ import main
+from train.export import evaluate, heatmap_of
 from train.fit import fit
 from train.lungs import fit as lungs
 from train.lungs.data import MaskedImages
@@ -182,6 +186,13 @@ def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(kind, tmp_pa
     assert kind(run).exists()
 
 
+def test_a_folder_that_cannot_be_made_is_no_full_disk(kind, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(TrainingStopped, match="expected a folder that can be written to") as stopped:
+        kind(tmp_path / "file" / "run")
+    assert "space" not in str(stopped.value)
+
+
 @pytest.fixture
 def films(tmp_path, monkeypatch) -> Path:
     """The data folder: ten normal films and ten with pneumonia, each with its lung mask."""
@@ -226,3 +237,38 @@ def test_lungs_of_other_settings_are_not_mixed_in(tmp_path):
     (tmp_path / "checkpoint-0001" / "state.json").write_text(json.dumps(state))
     with pytest.raises(TrainingStopped, match=r"Received: another batch_size\. Delete the folder"):
         lungs.fit(LUNGS, tmp_path)
+
+
+def test_the_step_before_is_named_where_its_run_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("train.__main__.RUNS", tmp_path)
+    assert main(["fit", "vgg16-frozen", "--weights", "vgg16-films"]) == 2
+    assert "Run `fit vgg16-films` first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "goes_on"), [(["fit", "cnn8"], True), (["lungs", "fit"], True), (["shortcuts"], False)]
+)
+def test_a_checkpoint_is_promised_where_there_is_one(arguments, goes_on, capsys):
+    with patch(f"train.__main__._{arguments[0]}", side_effect=KeyboardInterrupt):
+        assert main(arguments) == 130
+    assert ("last checkpoint" in capsys.readouterr().err) is goes_on
+
+
+def test_a_collection_without_a_test_split_leaves_the_export_as_it_was(tiny_export, tmp_path, monkeypatch):
+    shutil.copytree(tiny_export.folder, tmp_path / "tiny")
+    before = sorted(tmp_path.joinpath("tiny").rglob("*"))
+    (tmp_path / "films" / "normal").mkdir(parents=True)
+    Image.new("L", (40, 40)).save(tmp_path / "films" / "normal" / "film.png")
+    monkeypatch.setenv("LUNGLENS_FOLDER", str(tmp_path / "films"))
+    with pytest.raises(ExportError, match=r"labelled test images\. Received: folder"):
+        evaluate(open_export("tiny", tmp_path), "folder")
+    assert sorted(tmp_path.joinpath("tiny").rglob("*")) == before
+    with pytest.raises(SystemExit):
+        main(["evaluate", "tiny", "--on", "nowhere"])
+
+
+def test_a_network_that_answers_all_images_alike_gets_a_scale_for_its_empty_maps():
+    explanations = [Explanation(0.3, 0.5, np.zeros((2, 2), np.float32))] * 4
+    assert heatmap_of("conv", explanations).scale == 1
+    shown = [*explanations, *[Explanation(0.3, 0.5, np.full((2, 2), -0.2, np.float32))] * 4]
+    assert heatmap_of("conv", shown).scale == pytest.approx(0.2)

@@ -6,6 +6,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+from cases.collections import COLLECTIONS
 from cases.collections.base import LABEL_NAMES, CollectionUnavailable
 from cases.collections.medmnist import SIZES
 from cases.radiograph import RadiographError
@@ -41,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        resumes = options.command in (_fit, _experiments) or getattr(options, "step", "") == "fit"
+        way_on = "goes on from the last checkpoint" if resumes else "starts again with what was not finished"
+        print(f"stopped; the same command {way_on}", file=sys.stderr)
         return 130
     return 0
 
@@ -97,7 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("member", nargs="+", help="the id of a network that was exported; two or more")
     sub = add("evaluate", _evaluate, "score an export on test splits and store the rows")
     sub.add_argument(
-        "--on", nargs="+", metavar="COLLECTION", help="default: the model's own, and phantom unless it sees no pixels"
+        "--on",
+        nargs="+",
+        choices=tuple(COLLECTIONS),
+        help="default: the model's own, and phantom unless it sees no pixels",
     )
     sub = add("repeat", _repeat, "export and evaluate a finished repeat, and keep its card and rows with its model's")
     sub.add_argument("--run", type=Path, help="folder of the run (default: runs/<model>)")
@@ -193,7 +199,12 @@ def _fit(options) -> None:
 
     weights = options.weights
     if weights in recipe_ids():
-        weights = str(RUNS / weights / "trained.keras")
+        trained = RUNS / weights / "trained.keras"
+        if not trained.exists():
+            raise RecipeError(
+                f"Expected the finished run of {weights}. Received: no {trained}. Run `fit {weights}` first."
+            )
+        weights = str(trained)
     print(f"trained: {fit(load_recipe(options.model), _run_folder(options), weights, options.precision)}")
 
 

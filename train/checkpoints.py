@@ -7,6 +7,7 @@
 """
 
 import csv
+import errno
 import json
 import math
 import os
@@ -23,6 +24,9 @@ from train import distribution
 from train.augment import seed_generators
 from train.recipe import TrainingStopped
 
+# None: HDF5 says its own sentence and no number.
+_NO_ROOM = (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def writing(run: Path) -> Iterator[None]:
@@ -31,10 +35,12 @@ def writing(run: Path) -> Iterator[None]:
         with distribution.paused():
             yield
     except OSError as error:
-        raise TrainingStopped(
-            f"{run}: expected room for the run's files. Received: {error}. Free some space and run the same command "
-            "again; it goes on from the last complete checkpoint."
-        ) from error
+        if error.errno in _NO_ROOM:
+            raise TrainingStopped(
+                f"{run}: expected room for the run's files. Received: {error}. Free some space and run the same "
+                "command again; it goes on from the last complete checkpoint."
+            ) from error
+        raise TrainingStopped(f"{run}: expected a folder that can be written to. Received: {error}.") from error
 
 
 def last_history(settings: dict, run: Path) -> list[dict]:

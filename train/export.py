@@ -101,7 +101,8 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
     the set's name. A recipe with a random_test_share has that share of its own collection scored too ("random25").
 
     Reading the test split of the model's own collection is noted on the card. Nothing is chosen by it; `audit` and
-    `shortcuts` read it too, to measure exports that are finished.
+    `shortcuts` read it too, to measure exports that are finished. Raises ExportError for a collection without labelled
+    test images, before anything is written.
     """
     collection = open_collection(collection_id)
     card = export.card
@@ -109,6 +110,8 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
     parts = {"test": [entry for entry in collection.entries("test") if entry.label is not None]}
     if own and (share := card.recipe.get("random_test_share")):
         parts["random25"] = random_split(development_entries(collection), share, card.recipe["seed"])[1]
+    if not all(parts.values()):
+        raise ExportError(f"Expected a collection with labelled test images. Received: {collection_id}, without any.")
     score = _by_pixels(export) if export.sees_pixels else _by_size(export)
     summaries = {}
     for part, entries in parts.items():
@@ -154,9 +157,12 @@ def operating_point(rows: pd.DataFrame, target: float, name: str) -> Threshold:
 def heatmap_of(layer: str | None, explanations: Sequence[Explanation]) -> Heatmap:
     """The card's heatmap, its scale found on the validation images' explanations."""
     strongest = [np.abs(explanation.signed_map).max() for explanation in explanations]
+    scale = float(f"{np.percentile(strongest, HEATMAP_PERCENTILE):.4g}")
+    if scale == 0:
+        return Heatmap(layer, 1.0, "any, because the network answers the validation images alike")
     return Heatmap(
         layer=layer,
-        scale=float(f"{np.percentile(strongest, HEATMAP_PERCENTILE):.4g}"),
+        scale=scale,
         rule=f"{HEATMAP_PERCENTILE}th percentile of the validation images' strongest evidence, either direction",
     )
 

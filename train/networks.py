@@ -160,6 +160,8 @@ def at_sides(network: keras.Model, sides: tuple[int, ...], heatmap_layer: str) -
         keras.Model(network.input, maps, name="body"), input_tensors=keras.Input((None, None, channels))
     )
     head = keras.models.clone_model(keras.Model(maps, network.output))
+    if len(head.operations) > len(head.layers):
+        raise ValueError("operations that are no layers follow the heatmap layer")
     largest = max(sides)
     inputs = keras.Input((largest, largest, channels), name="radiograph")
     seen = [body(inputs)]

@@ -7,6 +7,7 @@ small version on phantoms in about a minute: it shows that the recipe runs, not 
 import importlib
 import json
 import pkgutil
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 
@@ -259,7 +260,7 @@ def load_recipe(model_id: str, quick: bool = False) -> Recipe:
 
     Raises RecipeError for an id without a recipe file."""
     name, repeat = split_repeat(model_id)
-    if name not in recipe_ids() or (model_id != name and not repeat.isdecimal()):
+    if name not in recipe_ids() or (model_id != name and not re.fullmatch("[1-9][0-9]*", repeat)):
         raise RecipeError(
             f"Expected one of the recipes {', '.join(recipe_ids())}, or a repeat of one, such as "
             f"{recipe_ids()[0]}-repeat-1. Received: {model_id!r}."

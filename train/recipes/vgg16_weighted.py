@@ -7,7 +7,7 @@ Follows the second network of the workshop article that vgg16-frozen follows, wh
 The backbone stays frozen; because images are changed each time, they pass through it in every epoch. Beyond the
 article, exposure is changed too, mobilenetv2-all teaches the head beside the labels, and the finished network looks at
 the film at two sizes, of which the first is the one it learnt at. It looked at that one alone when it taught
-champion-noisy and what came of it, and resnet50-bn.
+champion-noisy and what came of it, and resnet50-bn, and when its card's auroc_shift was measured.
 Expected here: see model_zoo/exports/vgg16-weighted/card.json, which holds the measured figures.
 """
 
