@@ -124,23 +124,47 @@ def test_a_network_is_judged_on_the_films_of_its_own_split(few_phantoms, tmp_pat
     assert areas[2] == pytest.approx((areas[0] + areas[1]) / 2, abs=1e-4)
 
 
+def mean_gray() -> keras.Model:
+    inputs = keras.Input((8, 8, 1))
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 20)(inputs)))
+
+
+def of_gray(gray: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(gray[:, np.newaxis, np.newaxis, np.newaxis], (len(gray), 8, 8, 1))
+
+
 def test_criteria_are_of_calibrated_probabilities():
     """A network that answers with a film's mean gray; under stress each film is another one."""
-    inputs = keras.Input((8, 8, 1))
-    network = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 20)(inputs)))
+    network = mean_gray()
     gray = np.arange(40, 200, 4, dtype=np.uint8)
-    films = np.broadcast_to(gray[:, np.newaxis, np.newaxis, np.newaxis], (40, 8, 8, 1))
+    films = of_gray(gray)
     labels = (gray + np.tile([-30, 0, 30, 10], 10) > 120).astype(np.float32)
-    judgement = judged(network, ImageSet(films, labels, ()), {"exposure": films[::-1], "lungs alone": films})
-    area = roc_auc_score(labels, gray)
-    assert 0.5 < area < 1
-    assert judgement.criteria["plain AUROC"] == judgement.criteria["lungs alone AUROC"] == pytest.approx(area)
-    assert judgement.criteria["stress AUROC"] == pytest.approx((area + 1 - area) / 2)
+    stressed = {"exposure": films[::-1], "lungs alone": np.roll(films, 7, axis=0)}
+    judgement = judged(network, ImageSet(films, labels, ()), stressed)
+    area, lungs_area = roc_auc_score(labels, gray), roc_auc_score(labels, np.roll(gray, 7))
+    assert 0.5 < lungs_area < area < 1
+    assert judgement.criteria["plain AUROC"] == pytest.approx(area)
+    assert judgement.criteria["lungs alone AUROC"] == pytest.approx(lungs_area)
+    assert judgement.criteria["stress AUROC"] == pytest.approx((1 - area + lungs_area) / 2)
+    under = [judgement.plain[::-1], np.roll(judgement.plain, 7)]
     assert judgement.criteria["plain likelihood"] == pytest.approx(-log_loss(labels, judgement.plain))
+    assert judgement.criteria["stress likelihood"] == pytest.approx(-np.mean([log_loss(labels, p) for p in under]))
     assert judgement.plain.mean() == pytest.approx(labels.mean(), abs=0.02)
-    change = np.abs(judgement.plain[::-1] - judgement.plain).mean() / 2
+    change = np.mean([np.abs(p - judgement.plain) for p in under])
     assert judgement.criteria["agreement"] == pytest.approx(-change)
     np.testing.assert_allclose(judgement.probabilities(films), judgement.plain)
+
+
+def test_unseen_films_are_called_by_the_operating_point_of_the_plain_ones():
+    recipe = experiments.EXPERIMENTS["hard"].recipe
+    gray = np.arange(40, 200, 4, dtype=np.uint8)
+    labels = (gray + np.tile([-30, 0, 30, 10], 10) > 120).astype(np.float32)
+    brighter = gray + np.uint8(42)
+    plain, unseen = ImageSet(of_gray(gray), labels, ()), ImageSet(of_gray(brighter), labels, ())
+    measured = experiments._measured(mean_gray(), recipe, plain, {"lungs alone": plain.images}, unseen)
+    cut = max(g for g in gray if np.mean(gray[labels == 1] >= g) >= recipe.target_sensitivity)
+    assert measured["unseen accuracy"] == pytest.approx(np.mean((brighter >= cut) == labels))
+    assert measured["unseen AUROC"] == pytest.approx(roc_auc_score(labels, brighter))
 
 
 @pytest.mark.parametrize(("name", "received"), [("nothing", "'nothing'"), ("champion", "no trained.keras")])

@@ -670,6 +670,23 @@ class TestExport:
             assert temperature == pytest.approx(1, abs=0.01)
             assert offset == pytest.approx(0, abs=0.01)
 
+    def test_the_shift_is_from_the_unrounded_network(self, run, tmp_path):
+        """Of random weights, which rounding changes more than trained ones."""
+        folder = shutil.copytree(run, tmp_path / "run")
+        network = keras.models.load_model(folder / "trained.keras", compile=False)
+        rng = np.random.default_rng(1)
+        drawn = [rng.normal(size=weight.shape) for weight in network.get_weights()]
+        # A variance is not negative.
+        network.set_weights([np.abs(weight) if weight.ndim == 1 else weight for weight in drawn])
+        network.save(folder / "trained.keras")
+        coarse = export(dataclasses.replace(RECIPE, mantissa_bits=1), folder, tmp_path)
+        rows, blobs = coarse.predictions("blobs-validation"), tiny_training.Blobs()
+        films = [model_input(blobs.load(image_id).pixels, RECIPE.side, 1) for image_id in rows["image_id"]]
+        before = roc_auc_score(rows["label"], network.predict(np.array(films), verbose=0)[:, 0])
+        shift = roc_auc_score(rows["label"], rows["probability"]) - before
+        assert abs(shift) > 0.01
+        assert coarse.card.weights.auroc_shift == pytest.approx(shift, abs=1e-5)
+
     def test_rows_are_what_the_engine_says_in_the_app(self, exported):
         engine = Engine(exported)
         rows = exported.predictions("blobs-validation").head(4)

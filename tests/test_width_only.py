@@ -3,10 +3,12 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_card
 from PIL import Image
+from scipy.special import logit
 from streamlit.testing.v1 import AppTest
 
 from cases.collections.base import CollectionUnavailable
@@ -16,6 +18,7 @@ from cases.radiograph import RadiographError
 from model_zoo.card import Data, write_card
 from model_zoo.predictions import COLUMNS, write_predictions
 from model_zoo.registry import Export, scan
+from train.calibrate import fit_calibration
 from train.data import development_entries, height_strata, without_unseen
 from train.export import evaluate
 from train.recipe import RecipeError
@@ -78,6 +81,22 @@ def test_films_whose_height_says_the_wrong_thing_are_kept_apart(films):
     assert len(rest) + len(unseen) == len(development)
 
 
+def test_other_films_of_unseen_patients_are_left_out_and_a_quarter_of_the_patients_stays(films):
+    """Each patient has a second film, of a height that says nothing."""
+    for path in (films / "train").rglob("*.png"):
+        Image.new("L", (60, 45), 128).save(path.with_name(path.name.replace(".png", "_again.png")))
+    collection = ChestXrayCollection(films)
+    development = development_entries(collection)
+    rest, unseen = without_unseen("size", collection, development)
+    heights = {entry: collection.native_size(entry.id)[1] for entry in development}
+    misleading = {entry for entry, height in heights.items() if (height > 45 if entry.label else height < 45)}
+    known = {entry.patient_id for entry in rest}
+    assert len(known & {entry.patient_id for entry in misleading}) == len(misleading) // 4 > 0
+    assert set(unseen) == {entry for entry in misleading if entry.patient_id not in known}
+    assert set(rest) == {entry for entry in development if entry.patient_id in known}
+    assert len(rest) + 2 * len(unseen) == len(development)
+
+
 def test_strata_of_height_have_a_place_for_unknown_ones(films):
     write_manifest(films, unknown=3)
     collection = ChestXrayCollection(films)
@@ -100,6 +119,17 @@ def test_width_separates_what_width_separates(films, tmp_path):
     assert card.limits[-1].startswith("Knows how the files")
     assert export.prediction_sets() == ("chest_xray-validation",)
     assert card.data.test_read == ()
+
+
+def test_calibrated_on_the_validation_films(films, tmp_path):
+    rng = np.random.default_rng(0)
+    for path in sorted(films.rglob("*.png")):
+        width = rng.normal(60 if path.parent.name == "NORMAL" else 50, 12)
+        Image.new("L", (round(width), 40), 128).save(path)
+    rows = export_width_only(tmp_path).predictions("chest_xray-validation")
+    temperature, offset = fit_calibration(logit(rows["probability"].to_numpy()), rows["label"].to_numpy())
+    assert temperature == pytest.approx(1, abs=0.01)
+    assert offset == pytest.approx(0, abs=0.01)
 
 
 def test_only_evaluate_reads_the_test_split(films, tmp_path):
