@@ -6,7 +6,6 @@ all of the view, so that it can be shared; writing it on arrival would catch the
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -15,8 +14,6 @@ import streamlit as st
 from views.shared.words import plain
 
 T = TypeVar("T")
-
-_NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 # The parameters of the page being drawn, and what this visit chose last.
 _VIEW, _MEMORY = "address.view", "address.memory"
@@ -33,7 +30,7 @@ def chosen(
     default: str | None = None,
     memory: str | None = None,
     explained: Sequence[str] = (),
-    aliases: Mapping[str, str] = _NO_ALIASES,
+    aliases: Mapping[str, str] | None = None,
 ) -> str:
     """The option that the address names for a parameter, else what this visit chose last, else default (the first).
 
@@ -42,7 +39,8 @@ def chosen(
     aliases: options by what else the address may call them.
     """
     value = st.query_params.get(name)
-    value = aliases.get(value, value)
+    if aliases:
+        value = aliases.get(value, value)
     if value is not None and value not in (*options, *explained):
         st.warning(f"There is no {name} {plain(value)} here. This is another one.", icon=":material/link_off:")
     if value not in options:
