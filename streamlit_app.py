@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from views.shared.frame import notice
+from views.shared.frame import arrive, notice
 
 st.set_page_config(page_title="LungLens", page_icon="🫁", layout="wide")
 page = st.navigation(
@@ -26,4 +26,5 @@ page = st.navigation(
     }
 )
 notice()
+arrive(page.url_path)
 page.run()

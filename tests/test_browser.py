@@ -244,6 +244,31 @@ def test_back_returns_to_the_image_before(page, address):
     page.get_by_text("Case 4 of 200").wait_for()
 
 
+def test_back_to_an_address_without_a_choice_undoes_it(page, address):
+    page.goto(f"{address}/performance")
+    page.get_by_role("heading", name="Performance").wait_for()
+    settled(page)
+    menu = page.locator(".stSelectbox input").first
+    before = menu.input_value()
+    menu.click()
+    page.get_by_role("option").nth(3).click()
+    page.wait_for_url("**/performance?*")
+    settled(page)
+    assert menu.input_value() != before
+    page.go_back()
+    page.wait_for_function("before => document.querySelector('.stSelectbox input').value === before", arg=before)
+    assert page.url == f"{address}/performance"
+
+
+def test_back_from_the_images_of_a_cell_finds_the_view_that_was_left(page, address):
+    page.goto(f"{address}/performance?model=cnn11&set=phantom-test&prevalence=0.123")
+    clicked_false_negatives(page)
+    page.get_by_text("Pneumonias that the model calls normal").wait_for()
+    page.go_back()
+    page.get_by_text("123 are ill").wait_for()
+    assert "prevalence=0.123" in page.url
+
+
 def opened_case(page) -> None:
     settled(page)
     page.locator("[class*='st-key-errors-card-0'] .stButton button").click()

@@ -214,11 +214,28 @@ def test_the_model_and_the_images_follow_to_the_next_page_and_the_outcome_does_n
 
 
 def test_the_address_wins_over_what_was_chosen_before(root):
-    app = visit(PERFORMANCE, model="beta", set="phantom-test")
+    app = visit(ERRORS, model="beta", set="phantom-test")
     app.query_params.clear()
+    app.switch_page(PERFORMANCE)
     app.query_params["model"] = "alpha"
     healthy(app.run())
     assert [box.value for box in app.selectbox] == ["alpha", "phantom-test"]
+
+
+def test_an_address_without_a_choice_that_was_made_on_the_page_undoes_it(root):
+    """What the browser's Back leads to."""
+    app = visit(ERRORS, model="beta", set="phantom-test")
+    app.query_params.clear()
+    healthy(app.switch_page(PERFORMANCE).run())
+    healthy(app.selectbox[0].set_value("alpha").run())
+    healthy(app.selectbox[1].set_value("chest_xray-test").run())
+    assert app.query_params == {"model": "alpha", "set": "chest_xray-test"}
+    app.query_params.clear()
+    healthy(app.run())
+    assert [box.value for box in app.selectbox] == ["beta", "phantom-test"]
+    # Another page opens with what was seen last, and so does this one when it is come to again.
+    healthy(app.switch_page(ERRORS).run())
+    assert [box.value for box in app.selectbox[:2]] == ["alpha", "chest_xray-test"]
 
 
 def test_stored_results_do_not_import_tensorflow(root):

@@ -1,6 +1,7 @@
 """The page "Your own folder" and what the evidence pages make of a scored folder, through AppTest."""
 
 import shutil
+from io import StringIO
 from pathlib import Path
 from threading import Event, Lock
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit
 from conftest import make_card
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
@@ -134,6 +136,18 @@ def test_a_folder_is_scored_and_its_rows_are_shown(engine, folder):
     assert not app.error
 
 
+def test_the_table_is_saved_with_the_threshold_that_it_was_called_at(engine, folder, monkeypatch):
+    saved = []
+    monkeypatch.setattr(streamlit, "download_button", lambda label, data, **settings: saved.append(data))
+    app = scored(folder)
+    table = pd.read_csv(StringIO(saved[-1]()))
+    assert table["image"].tolist() == app.dataframe[0].value["image"].tolist()
+    assert table["threshold"].eq(export().card.threshold.value).all()
+    assert (
+        table["call"].tolist() == np.where(table["probability"] >= table["threshold"], "pneumonia", "normal").tolist()
+    )
+
+
 def test_images_that_may_be_no_chest_films_are_counted_and_can_be_listed_first(engine, folder):
     for number in (0, 1, 2):
         cv2.imwrite(str(folder / "pneumonia" / f"blank{number}.png"), np.full((40, 40), number, np.uint8))
@@ -144,6 +158,9 @@ def test_images_that_may_be_no_chest_films_are_counted_and_can_be_listed_first(e
     assert table["doubts"].tolist() == ["no lungs; blank"] * 4 + [""] * 59
     assert table["image"].tolist()[:2] == ["normal/000.png", "pneumonia/blank0.png"]
     assert "may be no frontal chest X-rays: 4 of 63." in text(visit(PERFORMANCE, set=folder_id(folder)))
+    # Another folder may have no doubts to be ordered by.
+    healthy(app.text_input(key="address.folder").set_value(str(folder / "normal")).run())
+    assert app.query_params == {"folder": str(folder / "normal"), "model": "alpha"}
 
 
 def test_a_folder_without_doubts_says_so(engine, folder):
@@ -328,12 +345,13 @@ def test_a_labelled_folder_is_a_prediction_set(engine, folder):
     assert app.selectbox[1].value == name
     told = text(app)
     for expected in (
-        "Folder my_films, scored here",
+        "Folder my_films, scored here: **60 images**",
         "operating point was chosen on Phantoms (synthetic), validation split",
         "each image counts as a patient of its own",
         "in no folder called normal or pneumonia: 1 of 61.",
     ):
         assert expected in told
+    assert any("Folder my\\_films" in element.value for element in app.markdown)
     right = (rows["probability"] >= export().card.threshold.value) == (rows["label"] == 1)
     assert app.metric[0].label == "Accuracy"
     assert app.metric[0].value == f"{right.mean():.3f}"

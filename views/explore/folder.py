@@ -43,7 +43,7 @@ def choose_folder() -> Path | None:
         key=key,
         placeholder="The shared folder" if shared else "The path of a folder",
         on_change=address.choose_from_widget,
-        args=("folder", key, lambda _: {"page": None}),
+        args=("folder", key, lambda _: {"page": None, **kept_order(DOUBTS)}),
         help="JPEG, PNG, WebP, TIFF, BMP and DICOM, in the folder and below it. Images in folders called normal and "
         "pneumonia count as labelled.",
     )
@@ -231,8 +231,12 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
         },
     )["selection"]["rows"]
     if picked:
-        view = {"model": export.id, "collection": collection_id, "image": shown["image"].iloc[picked[0]]}
-        st.switch_page("views/explore/diagnose.py", query_params=view)
+        address.leave_for(
+            "views/explore/diagnose.py",
+            model=export.id,
+            collection=collection_id,
+            image=shown["image"].iloc[picked[0]],
+        )
     if pages > 1:
         # A new key for each page: the address may have moved it, and a widget's state would win over its default.
         key = f"folder.page.{page}"
@@ -240,12 +244,17 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
     st.caption("Mark a row to open its image, with the map of where the model looked.")
     st.download_button(
         f"Download {words.counted(len(table), 'row')} (CSV)",
-        lambda: for_reading(table, threshold).to_csv(index=False),
+        lambda: for_reading(table, threshold).assign(threshold=threshold).to_csv(index=False, float_format="%.6f"),
         file_name=f"{collection_id}-{export.id}.csv",
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
     )
+
+
+def kept_order(lost: str) -> dict[str, str | None]:
+    """For address.choose(): the order of the table, unless it is the one that may be lost."""
+    return address.kept("order", [order for order in ORDERS if order != lost])
 
 
 def tells(scores: pd.DataFrame, column: str) -> bool:
@@ -300,7 +309,7 @@ st.title("Your own folder", anchor=False)
 st.markdown("What does a model say of your images, all of them at once?")
 left, right = st.columns([2, 1], vertical_alignment="bottom")
 with right:
-    export = choose_model()
+    export = choose_model(others=lambda export: {} if export.is_committee else kept_order(DISAGREEMENT))
 with left:
     root = choose_folder()
 collection = list_folder(root) if root else None

@@ -1,27 +1,32 @@
 """What a page shows, and the address that reproduces it: /diagnose?model=cnn11&collection=phantom&image=test/0001-lobar
 
-The address wins, then what this visit chose last, then a default. Only a person's choice writes the address, and then
-all of the view, so that it can be shared; writing it on arrival would catch the browser's Back button.
+The address wins, then what this visit had chosen last when it came to the page, then a default: what is chosen on the
+page itself stands in the address, and the browser's Back, to an address without it, is to undo it. Only a person's
+choice writes the address, and then all of the view, so that it can be shared; writing it on arrival would catch the
+browser's Back button.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import streamlit as st
 
+from views.shared.frame import arrivals
 from views.shared.words import plain
 
 T = TypeVar("T")
 
-# The parameters of the page being drawn, and what this visit chose last.
-_VIEW, _MEMORY = "address.view", "address.memory"
+# The parameters of the page being drawn, what this visit chose last, and (frame.arrivals, that) on arrival at the page.
+_VIEW, _MEMORY, _ARRIVAL = "address.view", "address.memory", "address.arrival"
 
 
 def start() -> None:
     """The first call of a page with a view: the view holds no parameter yet."""
     st.session_state[_VIEW] = {}
+    if _ARRIVAL not in st.session_state or st.session_state[_ARRIVAL][0] != arrivals():
+        st.session_state[_ARRIVAL] = arrivals(), dict(st.session_state.get(_MEMORY, {}))
 
 
 def chosen(
@@ -32,7 +37,8 @@ def chosen(
     explained: Sequence[str] = (),
     aliases: Mapping[str, str] | None = None,
 ) -> str:
-    """The option that the address names for a parameter, else what this visit chose last, else default (the first).
+    """The option that the address names for a parameter, else what this visit had chosen last when it came to the page,
+    else default (the first).
 
     memory: what the visit remembers the choice as; None where it ends with the address. An address that names no
     option is answered with a warning. explained: those that the page itself has said something about instead.
@@ -44,7 +50,7 @@ def chosen(
     if value is not None and value not in (*options, *explained):
         st.warning(f"There is no {name} {plain(value)} here. This is another one.", icon=":material/link_off:")
     if value not in options:
-        value = recalled(memory)
+        value = _remembered(memory)
     elif memory:
         st.session_state.setdefault(_MEMORY, {})[memory] = value
     if value not in options:
@@ -64,11 +70,16 @@ def recalled(memory: str | None) -> str | None:
     return st.session_state.get(_MEMORY, {}).get(memory)
 
 
+def _remembered(memory: str | None) -> str | None:
+    """What this visit had chosen last under this name when it came to the page."""
+    return st.session_state[_ARRIVAL][1].get(memory)
+
+
 def addressed(name: str, memory: str | None = None) -> str | None:
     """The address's value of a parameter that has no default, as a part of the view. memory: as in chosen()."""
     value = st.query_params.get(name)
     if value is None:
-        value = recalled(memory)
+        value = _remembered(memory)
     elif memory:
         st.session_state.setdefault(_MEMORY, {})[memory] = value
     st.session_state[_VIEW][name] = value
@@ -95,10 +106,31 @@ def parsed(name: str, parse: Callable[[str], T], expected: str) -> T | None:
         return None
 
 
+def kept(name: str, options: Collection[str]) -> dict[str, str | None]:
+    """For choose(): the parameter as it is in the view when it is one of the options that another choice leaves, else
+    left out."""
+    value = st.session_state[_VIEW].get(name)
+    return {name: value if value in options else None}
+
+
 def choose(**parameters: str | None) -> None:
     """Change these parameters of the view as a person's choice, None to leave one out, and write the address."""
     view = {**st.session_state[_VIEW], **parameters}
     st.query_params.from_dict({name: value for name, value in view.items() if value is not None})
+
+
+def leave_for(page: str, **parameters: str) -> None:
+    """Open another page, at these parameters, as a link does. For what cannot be a link, such as a cell of a chart.
+
+    page: its file. Streamlit writes the parameters into the address of the page that is left before it goes, so those
+    of its own view stay among them, read by now or not: the browser's Back finds them again. The other page reads its
+    own alone.
+    """
+    st.switch_page(page, query_params={**st.query_params.to_dict(), **_present(), **parameters})
+
+
+def _present() -> dict[str, str]:
+    return {name: value for name, value in st.session_state[_VIEW].items() if value is not None}
 
 
 def choose_from_widget(name: str, key: str, others: Callable[[str], dict] | None = None) -> None:
@@ -148,5 +180,4 @@ def offer(
 
 def link() -> str:
     """The page's address with all of the view in it, as far as it was read by now."""
-    view = {name: value for name, value in st.session_state[_VIEW].items() if value is not None}
-    return f"{st.context.url or ''}?{urlencode(view, safe='/', quote_via=quote)}"
+    return f"{st.context.url or ''}?{urlencode(_present(), safe='/', quote_via=quote)}"

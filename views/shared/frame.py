@@ -4,6 +4,20 @@ import streamlit as st
 
 NOTICE = "For learning, never for diagnosis"
 
+_PAGE, _ARRIVALS = "frame.page", "frame.arrivals"
+
+
+def arrive(path: str) -> None:
+    """Called with the address of the page before it is drawn: coming to it from another one counts as an arrival."""
+    if st.session_state.get(_PAGE) != path:
+        st.session_state[_PAGE] = path
+        st.session_state[_ARRIVALS] = arrivals() + 1
+
+
+def arrivals() -> int:
+    """How often this visit came to a page. It stays the same while a page is drawn again."""
+    return st.session_state.get(_ARRIVALS, 0)
+
 
 def ground() -> str:
     """What the visitor sees text on, "light" or "dark"."""

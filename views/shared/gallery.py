@@ -1,10 +1,10 @@
 """A grid of thumbnails that can be opened, for every page that shows more than one radiograph.
 
-A card is a picture with a button under it; the button's area is stretched over the picture by CSS, so that clicking
+A card is a picture with a button or a link under it, whose area is stretched over the picture by CSS, so that clicking
 anywhere on the card opens it, the keyboard reaches it, and a screen reader reads its caption.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -25,16 +25,19 @@ _CSS = """<style>
     transition: filter 120ms ease;
 }}
 .st-key-{key} [data-testid="stElementToolbar"] {{ display: none; }}
-.st-key-{key} .stButton button {{
+.st-key-{key} :is(.stButton button, .stPageLink a) {{
     position: static; justify-content: flex-start; text-align: left; width: 100%; min-height: 0;
     padding: 0.1rem 0.15rem;
 }}
-.st-key-{key} .stButton button p {{ font-size: 0.8rem; line-height: 1.25; }}
-.st-key-{key} .stElementContainer:has(.stButton) {{ position: static; }}
-.st-key-{key} .stButton button::after {{
+.st-key-{key} :is(.stButton, .stPageLink) p {{ font-size: 0.8rem; line-height: 1.25; }}
+.st-key-{key} .stPageLink :is(span, p) {{ white-space: normal; overflow: visible; }}
+.st-key-{key} :is(.stElementContainer:has(.stButton, .stPageLink), .stPageLink, .stPageLink div) {{ position: static; }}
+.st-key-{key} :is(.stButton button, .stPageLink a)::after {{
     content: ""; position: absolute; inset: 0; z-index: 1; border-radius: 0.5rem; cursor: pointer;
 }}
-.st-key-{key} .stButton button:focus-visible::after {{ outline: 2px solid currentColor; outline-offset: 2px; }}
+.st-key-{key} :is(.stButton button, .stPageLink a):focus-visible::after {{
+    outline: 2px solid currentColor; outline-offset: 2px;
+}}
 .st-key-{key} [class*="st-key-{key}-card-"]:hover img {{ filter: brightness(1.15); }}
 </style>"""
 
@@ -48,20 +51,46 @@ def thumbnail_grid(
     a narrow screen gets fewer. key: unique on the page, letters, digits and "-" only, because it names a CSS class.
     An image that cannot be read shows a sentence in its place, and the others stay. Raises CollectionUnavailable.
     """
+    clicked = []
+
+    def button(place: int) -> None:
+        if st.button(captions[place], key=f"{key}-{items[place]}", type="tertiary", wrap=True):
+            clicked.append(items[place])
+
+    _cards(collection_id, items, button, key, columns)
+    return clicked[0] if clicked else None
+
+
+def thumbnail_links(
+    collection_id: str,
+    items: Sequence[str],
+    captions: Sequence[str],
+    key: str,
+    page: str,
+    views: Sequence[dict[str, str]],
+    columns: int = 6,
+) -> None:
+    """As thumbnail_grid(), but each card leads to another page. page: its file. views: its parameters, per item."""
+
+    def link(place: int) -> None:
+        st.page_link(page, label=captions[place], query_params=views[place])
+
+    _cards(collection_id, items, link, key, columns)
+
+
+def _cards(collection_id: str, items: Sequence[str], control: Callable[[int], None], key: str, columns: int) -> None:
+    """control: draws what opens the item at a place."""
     kind = "Synthetic chest X-ray" if cache.collection(collection_id).synthetic else "Chest X-ray"
     present = cache.image_ids(collection_id)
     st.html(_CSS.format(key=key, columns=columns))
-    clicked = None
     with st.container(horizontal=True, key=key):
-        for place, (image_id, caption) in enumerate(zip(items, captions, strict=True)):
+        for place, image_id in enumerate(items):
             with st.container(key=f"{key}-card-{place}"):
                 if image_id in present:
                     _picture(collection_id, image_id, kind)
                 else:
                     st.caption("Not in this copy of the collection.")
-                if st.button(caption, key=f"{key}-{image_id}", type="tertiary", wrap=True):
-                    clicked = image_id
-    return clicked
+                control(place)
 
 
 def _picture(collection_id: str, image_id: str, kind: str) -> None:

@@ -9,7 +9,7 @@ from model_zoo import neighbours
 from model_zoo.predictions import PredictionsError
 from model_zoo.registry import Export, ExportError
 from views.shared import cache, evidence, jobs, members, words
-from views.shared.gallery import thumbnail_grid
+from views.shared.gallery import thumbnail_links
 from views.shared.run_progress import follow
 
 
@@ -97,19 +97,17 @@ def _show_start(export: Export, entries: tuple[Entry, ...], waiting: int, job: j
 
 
 def _show_nearest(export: Export, found: list[tuple[Entry, float]], label: int) -> None:
-    kind = "synthetic training images" if evidence.is_synthetic(f"{export.card.data.collection}-train") else "images"
+    own = export.card.data.collection
+    kind = "synthetic training images" if evidence.is_synthetic(f"{own}-train") else "images"
     same = sum(entry.label == label for entry, _ in found)
     st.markdown(
         f"**{same} of the {len(found)}** nearest {kind} of the training set are {LABEL_NAMES[label]}, as this one is."
     )
+    ids = [entry.id for entry, _ in found]
     captions = [f"**{words.answer(entry)}** similarity {similarity:.3f}" for entry, similarity in found]
-    clicked = thumbnail_grid(
-        export.card.data.collection, [entry.id for entry, _ in found], captions, "neighbours", columns=5
-    )
+    views = [{"model": export.id, "collection": own, "image": image_id} for image_id in ids]
+    thumbnail_links(own, ids, captions, "neighbours", "views/explore/diagnose.py", views, columns=5)
     st.caption(
         "Likeness is the cosine between the means of the feature maps at the layer of the heatmap: 1 is the same to "
         "the model, whatever a person sees. It tells what the model goes by, not that the children had the same."
     )
-    if clicked:
-        view = {"model": export.id, "collection": export.card.data.collection, "image": clicked}
-        st.switch_page("views/explore/diagnose.py", query_params=view)

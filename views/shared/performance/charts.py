@@ -5,6 +5,7 @@ import streamlit as st
 
 from model_zoo.calibration import at_share, reliability
 from model_zoo.evaluation import Confusion, Estimate, expected_calibration_error
+from views.shared import address
 from views.shared.figures import calibration, curves, performance, printed
 from views.shared.frame import ground
 from views.shared.performance.downloads import offer
@@ -26,7 +27,7 @@ def show_confusion(scene: Scene, threshold: float, cells: Confusion) -> None:
         selection_mode=performance.CELL,
     )
     if picked := clicked["selection"].get(performance.CELL):
-        st.switch_page("views/evidence/errors.py", query_params={**view, "outcome": picked[0]["outcome"]})
+        address.leave_for("views/evidence/errors.py", **view, outcome=picked[0]["outcome"])
     st.caption(
         "Each row is the truth, each column what the model said: the teal cells are right, the rust ones wrong. Click "
         "a cell to see its images. The intervals of the shares are those of sensitivity and specificity below."
