@@ -171,18 +171,21 @@ def test_a_case_opens_with_its_heatmap_and_its_address_reproduces_it(root, tiny_
     assert f"False positive **1** of {len(expected)}" in text(app)
     assert "synthetic" in text(app)
     assert len(app.image) == 2
-    direction = app.segmented_control(key="errors.direction.false positive")
+    direction = app.segmented_control(key="address.direction")
     assert direction.value == "pneumonia"
     healthy(direction.set_value("normal").run())
     assert "for normal" in text(app)
 
     press(app, "Next")
     assert f"False positive **2** of {len(expected)}" in text(app)
-    assert app.segmented_control(key="errors.direction.false positive").value == "normal"
+    assert app.segmented_control(key="address.direction").value == "normal"
     address = {name: value[0] if isinstance(value, list) else value for name, value in app.query_params.items()}
     assert address["image"] == expected.iloc[1]
+    assert address["direction"] == "normal"
+    assert dict(parse_qsl(app.code[0].value.partition("?")[2])).items() >= address.items()
     again = visit(ERRORS, **address)
     assert f"False positive **2** of {len(expected)}" in text(again)
+    assert again.segmented_control(key="address.direction").value == "normal"
     assert expected.iloc[1] in text(again)
 
     press(app, "All cases")
@@ -191,7 +194,7 @@ def test_a_case_opens_with_its_heatmap_and_its_address_reproduces_it(root, tiny_
 
     missed = least_believed(rows_in(root, "tiny", "phantom-test"), THRESHOLD, "false negative")["image_id"]
     app = visit(ERRORS, model="tiny", set="phantom-test", image=missed.iloc[0])
-    assert app.segmented_control(key="errors.direction.false negative").value == "normal"
+    assert app.segmented_control(key="address.direction").value == "normal"
 
 
 def test_a_model_file_that_is_missing_leaves_the_film(root):
@@ -301,6 +304,45 @@ def test_next_goes_through_the_filtered_order(root):
     assert cards(app) == expected[:24]
 
 
+def called_otherwise(rows: pd.DataFrame, other: pd.DataFrame, threshold: float) -> str:
+    """A normal image that rows call pneumonia at THRESHOLD, and other does not at the threshold given."""
+    wrong = (rows["label"] == 0) & (rows["probability"] >= THRESHOLD)
+    return rows.loc[wrong & (other["probability"] < threshold), "image_id"].iloc[0]
+
+
+def test_an_opened_image_is_counted_among_those_of_its_own_outcome(root):
+    alpha, beta = (rows_in(root, model_id, "phantom-test") for model_id in ("alpha", "beta"))
+    address = {"model": "alpha", "set": "phantom-test", "outcome": "false positive"}
+    image_id = called_otherwise(alpha, beta, THRESHOLD)
+    place = f"True negative **{ids(root, 'true negative', 'beta').index(image_id) + 1}** of "
+    app = visit(ERRORS, **address, image=image_id)
+    assert f"of {len(ids(root, 'false positive'))}" in text(app)
+    healthy(app.selectbox[0].set_value("beta").run())
+    assert f"{place}{len(ids(root, 'true negative', 'beta'))}" in text(app)
+    assert not app.warning
+    linked = visit(ERRORS, **{**address, "model": "beta"}, image=image_id)
+    assert place in text(linked)
+    press(linked, "All cases")
+    assert image_id in cards(linked)
+
+    # At a lower threshold it was a false positive, at the model's own it is right.
+    low = alpha[(alpha["label"] == 0) & alpha["probability"].between(0.2, THRESHOLD, inclusive="left")]
+    app = visit(ERRORS, **address, threshold="0.2", image=low["image_id"].iloc[0])
+    assert "False positive **" in text(app)
+    press(app, "Back to the operating point")
+    assert f"of {len(ids(root, 'true negative'))}" in text(app)
+    assert "True negative **" in text(app)
+
+
+def test_a_model_without_rows_of_the_images_takes_others_without_a_warning(root):
+    (root / "beta" / "predictions" / "phantom-test.csv").unlink()
+    app = visit(ERRORS, model="alpha", set="phantom-test", image=ids(root, "false positive")[0], subtype="all")
+    healthy(app.selectbox[0].set_value("beta").run())
+    assert app.selectbox[1].value == "chest_xray-test"
+    assert not app.warning
+    assert not view(app).keys() & {"set", "image", "subtype"}
+
+
 def test_a_case_shows_all_opinions_from_their_rows(root):
     image_id = ids(root, "false positive")[0]
     app = visit(ERRORS, model="alpha", set="phantom-test", threshold="0.05", image=image_id)
@@ -354,6 +396,10 @@ def test_notes_last_over_pages_filter_and_go_out_and_in(root, monkeypatch):
     assert "notes of 2 images were read" in text(again)
     assert cards(again) == [first, second]
     assert again.session_state["notes"] == saved
+    # What was said of the file goes with it.
+    healthy(again.switch_page("views/start/home.py").run())
+    healthy(again.switch_page(ERRORS).run())
+    assert "were read" not in text(again)
 
 
 def test_a_bad_file_of_notes_is_named_and_nothing_is_lost(root):
@@ -407,10 +453,11 @@ def test_the_nearest_training_images_are_found_once_and_kept(own_phantoms, root,
     jobs.last(features_path(own_phantoms)).join(100)
     healthy(app.run())
     assert "nearest synthetic training images of the training set are normal" in text(app)
-    keys = [button.key or "" for button in app.button]
-    found = [key.removeprefix("neighbours-") for key in keys if key.startswith("neighbours-")]
+    links = [link.proto for link in app.get("page_link") if "similarity" in link.proto.label]
+    found = [dict(parse_qsl(link.query_string)) for link in links]
     assert len(found) == 5
-    assert set(found) <= {entry.id for entry in entries}
+    assert {tuple(view) for view in found} == {("model", "collection", "image")}
+    assert {view["image"] for view in found} <= {entry.id for entry in entries}
     again = visit(ERRORS, model="tiny", set="phantom-test", image=ids(root, "false positive", "tiny")[1])
     assert "nearest synthetic training images" in text(again)
 

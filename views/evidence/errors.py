@@ -9,7 +9,7 @@ import streamlit as st
 from cases.collections.base import LABEL_NAMES
 from model_zoo import selection
 from model_zoo.registry import Export
-from views.shared import address, case, evidence, notes, words
+from views.shared import address, case, evidence, heatmap, notes, words
 from views.shared import selection as menus
 from views.shared.gallery import thumbnail_grid
 
@@ -102,12 +102,14 @@ noted = notes.of(evidence.collection_of(name))
 starred = [noted_id for noted_id, note in noted.items() if note.star]
 selected = selection.select(cases, wanted, noted, starred, keep=image_id)
 if image_id is not None:
+    # Before the link, which leads to it.
+    asked = heatmap.asked_direction()
     place = int((selected["image_id"] == image_id).to_numpy().argmax())
     title = "Image" if wanted.outcome == selection.ALL else wanted.outcome.capitalize()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         case.show_way(title, selected, place, PER_PAGE)
         show_link()
-    case.show(export, name, selected.iloc[place], threshold, others, opinions)
+    case.show(export, name, selected.iloc[place], threshold, others, opinions, asked)
 else:
     menus.show_outcomes(cases, wanted)
     menus.say(wanted, len(selected), cases)

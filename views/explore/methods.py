@@ -12,27 +12,9 @@ VIEWS = {"methods": "Methods", "layers": "Layers", "models": "Models"}
 def choose_direction(case: picker.Case, model: Export) -> str:
     """What to show the evidence for: what a person chose, else what the model, or the member whose map comes first,
     calls the case. Raises ExportError."""
-    direction = address.parsed("direction", known_direction, "pneumonia or normal")
-    if direction is None:
-        first = model.members[0] if model.is_committee else model
-        probability = cache.explain(first, case.radiograph.pixels).probability
-        direction = words.called(probability, first.card.threshold.value)
-    address.offer(
-        st.segmented_control,
-        "Show the evidence for",
-        "direction",
-        heatmap.DIRECTIONS,
-        direction,
-        format_func=str.capitalize,
-        required=True,
-    )
-    return direction
-
-
-def known_direction(text: str) -> str:
-    if text not in heatmap.DIRECTIONS:
-        raise ValueError(text)
-    return text
+    first = model.members[0] if model.is_committee else model
+    probability = cache.explain(first, case.radiograph.pixels).probability
+    return heatmap.choose_direction(heatmap.asked_direction(), words.called(probability, first.card.threshold.value))
 
 
 def show(case: picker.Case, model: Export, view: str, direction: str) -> None:

@@ -15,16 +15,23 @@ from views.shared.frame import ground
 
 
 def show(
-    export: Export, name: str, case: pd.Series, threshold: float, others: dict[str, Export], opinions: pd.DataFrame
+    export: Export,
+    name: str,
+    case: pd.Series,
+    threshold: float,
+    others: dict[str, Export],
+    opinions: pd.DataFrame,
+    asked: str | None,
 ) -> None:
-    """case: a row of selection.cases at the threshold. others, opinions: selection.other_opinions."""
+    """case: a row of selection.cases at the threshold. others, opinions: selection.other_opinions. asked:
+    heatmap.asked_direction()."""
     truth = LABEL_NAMES[case["label"]] + (f" ({words.plain(case['subtype'])})" if case["subtype"] else "")
     probability = float(case["probability"])
     st.markdown(
         f"The truth: **{truth}**. The model: **{words.called(probability, threshold)}**, probability of pneumonia "
         f"{words.probability(probability)}."
     )
-    radiograph = _show_image(export, name, case)
+    radiograph = _show_image(export, name, case, asked)
     collection_id = evidence.collection_of(name)
     left, right = st.columns(2, gap="large")
     with left:
@@ -57,7 +64,7 @@ def show_way(title: str, selected: pd.DataFrame, place: int, per_page: int) -> N
     st.markdown(f"{title} **{place + 1}** of {last + 1}", width="content")
 
 
-def _show_image(export: Export, name: str, case: pd.Series) -> Radiograph | None:
+def _show_image(export: Export, name: str, case: pd.Series, asked: str | None) -> Radiograph | None:
     """The film and its heatmap, or why they cannot be shown."""
     if missing := evidence.missing_images(name):
         st.error(missing, icon=":material/folder_off:")
@@ -71,11 +78,11 @@ def _show_image(export: Export, name: str, case: pd.Series) -> Radiograph | None
     except RadiographError as error:
         st.error(words.plain(str(error)), icon=":material/broken_image:")
         return None
-    _show_pictures(export, radiograph, case["outcome"])
+    _show_pictures(export, radiograph, case["outcome"], asked)
     return radiograph
 
 
-def _show_pictures(export: Export, radiograph: Radiograph, outcome: str) -> None:
+def _show_pictures(export: Export, radiograph: Radiograph, outcome: str, asked: str | None) -> None:
     badge = " :gray-badge[synthetic]" if radiograph.synthetic else ""
     called = LABEL_NAMES[outcome.endswith("positive")]
     pixels = film.for_screen(radiograph.pixels)
@@ -93,15 +100,7 @@ def _show_pictures(export: Export, radiograph: Radiograph, outcome: str) -> None
             )
             return
         picture = st.container()
-        direction = st.segmented_control(
-            "Show the evidence for",
-            heatmap.DIRECTIONS,
-            default=called,
-            required=True,
-            format_func=str.capitalize,
-            # One per outcome, so that stepping through the cases keeps the choice.
-            key=f"errors.direction.{outcome}",
-        )
+        direction = heatmap.choose_direction(asked, called)
         with picture:
             st.markdown(f"**Evidence for {direction}**{badge}")
             try:

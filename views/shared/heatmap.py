@@ -7,7 +7,7 @@ import streamlit as st
 
 from cases.collections.base import LABEL_NAMES
 from model_zoo.overlay import overlay, relative_strength
-from views.shared import film, words
+from views.shared import address, film, words
 
 DIRECTIONS = LABEL_NAMES[::-1]
 
@@ -16,6 +16,33 @@ _HELP = (
     "Full strength is the same for every image of this model, so that the maps of two images can be compared: a faint "
     "map is faint evidence. The film shows through where there is none."
 )
+
+
+def asked_direction() -> str | None:
+    """Which of DIRECTIONS the address asks for, if any."""
+    return address.parsed("direction", _known_direction, "pneumonia or normal")
+
+
+def choose_direction(asked: str | None, call: str) -> str:
+    """A choice of DIRECTIONS, what to show the evidence for. asked: asked_direction(). call: the model's, for when
+    nothing is asked for."""
+    direction = asked or call
+    address.offer(
+        st.segmented_control,
+        "Show the evidence for",
+        "direction",
+        DIRECTIONS,
+        direction,
+        format_func=str.capitalize,
+        required=True,
+    )
+    return direction
+
+
+def _known_direction(text: str) -> str:
+    if text not in DIRECTIONS:
+        raise ValueError(text)
+    return text
 
 
 def show(

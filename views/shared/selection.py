@@ -81,17 +81,20 @@ def choose_threshold(export: Export) -> float:
 
 
 def read(cases: pd.DataFrame, opened: str | None, others: dict[str, Export]) -> Wanted:
-    """What the address asks for. Without an outcome in it, that of the opened image, else the first mistake there is.
+    """What the address asks for. An opened image is among those of its own outcome, whatever the address says, because
+    another model or threshold may call it otherwise, or among all. Without either, the first mistake there is.
 
     cases: selection.cases. opened: the id of an image among them.
     """
-    present = set(cases["outcome"])
-    default = next((mistake for mistake in MISTAKES if mistake in present), MISTAKES[0])
-    if opened is not None:
+    if opened is None:
+        outcomes, present = list(OUTCOMES), set(cases["outcome"])
+        default = next((mistake for mistake in MISTAKES if mistake in present), MISTAKES[0])
+    else:
         default = cases.loc[cases["image_id"] == opened, "outcome"].iloc[0]
+        outcomes = [default, ALL]
     low, high = address.parsed("probability", selection.span, "two numbers from 0 to 1, as in 0.2-0.8,") or (0.0, 1.0)
     return Wanted(
-        outcome=address.chosen("outcome", list(OUTCOMES), default),
+        outcome=address.chosen("outcome", outcomes, default, explained=list(OUTCOMES)),
         kind=address.chosen("subtype", _kinds(cases)),
         low=low,
         high=high,
@@ -110,7 +113,7 @@ def show_outcomes(cases: pd.DataFrame, wanted: Wanted) -> None:
         "outcome",
         list(OUTCOMES),
         wanted.outcome,
-        others=_from_the_start,
+        others=lambda _: {"page": None, "direction": None},
         format_func=lambda option: f"{OUTCOMES[option][0]} ({counts.get(option, 0):,})",
         required=True,
         label_visibility="collapsed",
