@@ -92,6 +92,16 @@ def test_the_address_reproduces_the_view(root):
     assert text(visit(PAGE, **app.query_params)) == text(app)
 
 
+def test_images_that_a_measure_is_not_asked_of_bring_another_without_a_warning(root):
+    app = visit(PAGE, set=PHANTOMS, measure="pointing")
+    control(app, "set").set_value(REAL).run()
+    assert app.query_params == {"set": REAL}
+    assert not app.warning
+    control(app, "measure").set_value("insertion").run()
+    control(app, "set").set_value(PHANTOMS).run()
+    assert app.query_params == {"set": PHANTOMS, "measure": "insertion"}
+
+
 def test_rows_that_cannot_be_used_are_named_and_the_others_stay(root):
     write_rows(root, "beta", PHANTOMS, rows_of(HITS).drop(columns="insertion"))
     app = visit(PAGE, set=PHANTOMS, measure="pointing")

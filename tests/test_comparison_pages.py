@@ -182,6 +182,18 @@ def test_choosing_the_other_model_swaps_the_two_and_the_address_reproduces_it(ro
     assert not again.warning
 
 
+def test_images_that_one_of_the_two_lacks_bring_another_pair_without_a_warning(root):
+    for name in ("phantom-test", "random25"):
+        write_predictions(xray_rows(5), root / "beta" / "predictions" / f"{name}.csv")
+    write_predictions(xray_rows(6), root / "alpha" / "predictions" / "random25.csv")
+    app = visit(COMPARE, set=TEST, model="beta", other="alpha")
+    healthy(app.selectbox(key="address.set").set_value("random25").run())
+    assert [box.value for box in app.selectbox] == ["random25", "beta", "alpha"]
+    healthy(app.selectbox(key="address.set").set_value("phantom-test").run())
+    assert {box.value for box in app.selectbox} == {"phantom-test", "beta", "gamma"}
+    assert not app.warning
+
+
 def test_models_with_different_images_are_compared_on_those_they_share(root):
     rows = rows_in(root, "alpha")
     write_predictions(rows.iloc[:90], root / "alpha" / "predictions" / f"{TEST}.csv")

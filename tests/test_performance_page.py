@@ -257,6 +257,14 @@ def test_pictures_say_model_images_threshold_and_that_they_are_synthetic(root, d
     assert "SYNTHETIC" not in downloads["alpha-chest_xray-test-roc-curve.svg"].args[2]
 
 
+@pytest.mark.parametrize("kind", printed.MIME)
+def test_a_name_that_looks_like_a_formula_is_drawn_letter_by_letter(kind):
+    def drawn(name):
+        return printed.picture(lambda axes: None, f"Calibration: {name}", f"Folder {name}", kind)
+
+    assert len({drawn(name) for name in ("$x_{$", "$x_{1}$", "x_{1}")}) == 3
+
+
 def test_nothing_is_drawn_before_it_is_asked_for(root, monkeypatch):  # noqa: F811
     def picture(*_):
         raise AssertionError("drawn")

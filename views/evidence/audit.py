@@ -25,21 +25,32 @@ def choose() -> tuple[str, str]:
     left, right = st.columns(2)
     with left:
         name = address.control(
-            st.selectbox, "Images", "set", SETS, memory="set", format_func=evidence.set_title, filter_mode=None
+            st.selectbox,
+            "Images",
+            "set",
+            SETS,
+            memory="set",
+            others=lambda name: address.kept("measure", measures_of(name)),
+            format_func=evidence.set_title,
+            filter_mode=None,
         )
     with right:
-        synthetic = COLLECTIONS[name.removesuffix("-test")].synthetic
-        measures = [measure for measure in MEASURES if synthetic or measure not in OF_OPACITIES]
         measure = address.control(
             st.selectbox,
             "Measure",
             "measure",
-            measures,
+            measures_of(name),
             memory="measure",
             format_func=lambda measure: MEASURES[measure].title,
             filter_mode=None,
         )
     return name, measure
+
+
+def measures_of(name: str) -> list[str]:
+    """The keys of MEASURES that can be asked of a set."""
+    synthetic = COLLECTIONS[name.removesuffix("-test")].synthetic
+    return [measure for measure in MEASURES if synthetic or measure not in OF_OPACITIES]
 
 
 def read_rows(name: str) -> dict[str, pd.DataFrame]:

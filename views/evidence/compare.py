@@ -35,19 +35,30 @@ _SPEED = "compare.speed"
 
 def choose_set(exports: dict[str, Export]) -> str:
     """A menu of the prediction sets that any model has. Ends the page after saying why when there is none."""
-    found = {name for export in exports.values() for name in cache.prediction_sets(export)}
-    if not found:
+    having = {}
+    for model_id, export in exports.items():
+        for name in cache.prediction_sets(export):
+            having.setdefault(name, []).append(model_id)
+    if not having:
         st.info("No model has stored predictions. `python -m train evaluate` writes them.", icon=":material/info:")
         st.stop()
     return address.control(
         st.selectbox,
         "Images",
         "set",
-        sorted(found, key=lambda name: (name != FIRST, name)),
+        sorted(having, key=lambda name: (name != FIRST, name)),
         memory="set",
+        others=lambda name: kept_pair(having[name]),
         format_func=evidence.set_title,
         filter_mode=None,
     )
+
+
+def kept_pair(model_ids: list[str]) -> dict[str, str | None]:
+    """The two models that are compared, or neither where one of them has no rows of a set. model_ids: of those that
+    have."""
+    pair = {**address.kept("model", model_ids), **address.kept("other", model_ids)}
+    return pair if all(pair.values()) else dict.fromkeys(pair)
 
 
 def read_rows(exports: dict[str, Export], name: str) -> dict[str, pd.DataFrame]:

@@ -38,7 +38,7 @@ def show_summary(scene: Scene, cells: Confusion) -> None:
     ill = int(scene.label.sum())
     well = len(scene.rows) - ill
     st.markdown(
-        f"{evidence.set_title(scene.name)}: **{words.counted(len(scene.rows), 'image')}** of "
+        f"{words.plain(evidence.set_title(scene.name))}: **{words.counted(len(scene.rows), 'image')}** of "
         f"{words.counted(scene.patients, 'patient')}, {well:,} normal and {ill:,} with pneumonia. At this operating "
         f"point the model missed **{cells.false_negatives:,} of {ill:,}** pneumonias and raised "
         f"**{words.counted(cells.false_positives, 'false alarm')}** on {words.counted(well, 'normal image')}."

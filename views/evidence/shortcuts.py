@@ -58,7 +58,7 @@ try:
     if view == "models":
         if exports := working_models(baselines=False):
             shortcuts.show_models(exports, choose_set(exports), baselines)
-    elif export := choose_model():
+    elif export := choose_model(others=lambda export: address.kept("set", rows.sets(export))):
         if view == "film":
             show_film(export)
         elif export.is_committee and not rows.sets(export):

@@ -17,6 +17,8 @@ SYNTHETIC = (
     "**Synthetic images.** These phantoms were drawn by a program; no child was X-rayed. They show how the page works, "
     "not how good the model is on real films."
 )
+# Parameters that mean something in one set alone.
+_OF_A_SET = {"page": None, "image": None, "subtype": None}
 _PARTS = {
     "test": "test split",
     "validation": "validation split",
@@ -29,7 +31,7 @@ def choose() -> tuple[Export, str, pd.DataFrame]:
     there is nothing to choose."""
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
-        export = choose_model(baselines=True)
+        export = choose_model(baselines=True, others=_kept_rows)
     if export is None:
         st.stop()
     with right:
@@ -37,6 +39,12 @@ def choose() -> tuple[Export, str, pd.DataFrame]:
     if chosen is None:
         st.stop()
     return export, *chosen
+
+
+def _kept_rows(export: Export) -> dict[str, str | None]:
+    """What another model changes: where it has no rows of the set, neither the set nor what is chosen in it stays."""
+    kept = address.kept("set", cache.prediction_sets(export))
+    return kept if kept["set"] else {**kept, **_OF_A_SET}
 
 
 def _choose_rows(export: Export) -> tuple[str, pd.DataFrame] | None:
@@ -51,7 +59,7 @@ def _choose_rows(export: Export) -> tuple[str, pd.DataFrame] | None:
         "set",
         names,
         memory="set",
-        others=lambda _: {"page": None, "image": None, "subtype": None},
+        others=lambda _: _OF_A_SET,
         format_func=set_title,
         filter_mode=None,
     )

@@ -1,5 +1,7 @@
 """The menu of the models, the same on every page."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from model_zoo.registry import Export, readers
@@ -34,8 +36,11 @@ def titles(exports: dict[str, Export]) -> dict[str, str]:
     }
 
 
-def choose_model(baselines: bool = False) -> Export | None:
-    """A menu of the working models. None when there is none. baselines: as in working_models()."""
+def choose_model(baselines: bool = False, others: Callable[[Export], dict] = lambda _: {}) -> Export | None:
+    """A menu of the working models. None when there is none.
+
+    baselines: as in working_models(). others: model -> the parameters of the page that change with it.
+    """
     exports = working_models(baselines)
     if not exports:
         return None
@@ -54,7 +59,7 @@ def choose_model(baselines: bool = False) -> Export | None:
         memory="model",
         explained=list(blind),
         # Another model puts the images of an outcome on other pages, and has operating points of its own.
-        others=lambda _: {"page": None, "threshold": None},
+        others=lambda model_id: {"page": None, "threshold": None, **others(exports[model_id])},
         format_func=lambda model_id: exports[model_id].card.title,
         filter_mode=None,
     )

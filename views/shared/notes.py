@@ -64,8 +64,9 @@ def show_file(cases: pd.DataFrame, opinions: pd.DataFrame, collection_id: str, m
         key=_BOX,
         on_change=_load,
     )
-    if told := st.session_state.get(_LOADED):
-        kind, sentence = told
+    # A box that was left empties itself, and what was said of its file goes with it.
+    if st.session_state[_BOX] is not None and _LOADED in st.session_state:
+        kind, sentence = st.session_state[_LOADED]
         kind(plain(sentence))
 
 
@@ -91,7 +92,6 @@ def _load() -> None:
     """Add the notes of a file. Nothing that was written in this visit is lost: where both have one, it stays."""
     file = st.session_state[_BOX]
     if file is None:
-        st.session_state.pop(_LOADED, None)
         return
     try:
         loaded = read_notes(file.getvalue())

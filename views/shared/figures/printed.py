@@ -30,9 +30,10 @@ def picture(draw: Callable[["Axes"], None], title: str, footer: str, kind: str) 
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     draw(axes)
-    axes.set_title(title, loc="left", fontsize=12)
+    # What is named by people may have dollar signs, which would make a formula of it.
+    axes.set_title(title, loc="left", fontsize=12, parse_math=False)
     # A label and not a free text, so that the layout keeps room for it.
-    figure.supxlabel(footer, x=0.02, ha="left", fontsize=8, color="#444444")
+    figure.supxlabel(footer, x=0.02, ha="left", fontsize=8, color="#444444", parse_math=False)
     file = BytesIO()
     figure.savefig(file, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None)
     return file.getvalue()
