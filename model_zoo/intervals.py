@@ -1,4 +1,4 @@
-"""95% intervals: the bootstrap over patients, and the exact one where so few were counted that a bootstrap fails.
+"""95% intervals: the bootstrap over patients, and the exact one where a bootstrap fails: few images, or all alike.
 
 Patients are drawn, not images, because images of one child are not independent (Field and Welsh 2007 on the cluster
 bootstrap). The same seed draws the same patients whatever is counted, so that figures from one seed belong together.
@@ -77,6 +77,14 @@ def clustered_mean(values: pd.Series, patient_id: pd.Series) -> Estimate:
     blocks = draws(len(names), len(values), RESAMPLES, seed=0)
     means = np.concatenate([(sums @ drawn) / (counts @ drawn) for drawn in blocks])
     return Estimate.percentile(values.mean(), means)
+
+
+def exact_at_the_ends(estimate: Estimate, patients: int) -> Estimate:
+    """A share's estimate, with the exact interval of this many patients where it is 0 or 1: however patients are drawn
+    from those who are all alike, the share stays the same, and the bootstrap's interval is empty."""
+    if not patients or estimate.value not in (0, 1):
+        return estimate
+    return Estimate(estimate.value, *exact_interval(estimate.value * patients, patients))
 
 
 def exact_interval(successes: float, trials: float) -> tuple[float, float]:

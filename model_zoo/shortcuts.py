@@ -18,7 +18,7 @@ import pandas as pd
 
 from model_zoo.blanking import PARTS
 from model_zoo.evaluation import estimates
-from model_zoo.intervals import Estimate, clustered_mean
+from model_zoo.intervals import Estimate, clustered_mean, exact_at_the_ends
 from model_zoo.registry import Export, ExportError
 
 NOTHING = "nothing"
@@ -83,6 +83,7 @@ def responses(rows: pd.DataFrame, threshold: float) -> dict[str, Response]:
             patients = after.loc[changed, "patient_id"]
             was, now = before.loc[changed, "probability"], after.loc[changed, "probability"]
             moved = clustered_mean((now - was).abs(), patients)
-            flipped = clustered_mean(((now >= threshold) != (was >= threshold)).astype(float), patients)
+            crossed = ((now >= threshold) != (was >= threshold)).astype(float)
+            flipped = exact_at_the_ends(clustered_mean(crossed, patients), patients.nunique())
         found[change] = Response({name: rates[name] for name in RATES}, int(changed.sum()), moved, flipped)
     return found

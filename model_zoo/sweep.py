@@ -4,48 +4,60 @@ Drawing patients anew takes seconds for 100,000 images; after it has been done o
 any prevalence, with their intervals, are looked up in microseconds. They equal evaluation.estimates exactly.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from model_zoo.evaluation import Confusion, rates
-from model_zoo.intervals import RESAMPLES, Estimate, draws, tally
+from model_zoo.evaluation import Confusion, patients_counted, rates
+from model_zoo.intervals import RESAMPLES, Estimate, draws, exact_at_the_ends, tally
 
 
 @dataclass(frozen=True)
 class Sweep:
     """thresholds: (m,), ascending. called: (m, 2, d) counts of the normal and of the pneumonia images that are called
     pneumonia at each. images: (2, d), how many there are. The first of d is the rows themselves, the others are the
-    resamples."""
+    resamples. patients: evaluation.patients_counted."""
 
     thresholds: np.ndarray
     called: np.ndarray
     images: np.ndarray
+    patients: dict[str, np.ndarray]
 
     def confusion(self, threshold: float) -> Confusion:
         return Confusion(*(int(count) for count in self._cells(threshold)[:, 0]))
 
     def estimates(self, threshold: float) -> dict[str, Estimate]:
         """evaluation.rates with intervals. Raises ValueError for a threshold that was not swept."""
-        return _estimates(rates(self._cells(threshold)))
+        place, found = self.place(threshold), _estimates(rates(self._cells(threshold)))
+        return {name: exact_at_the_ends(rate, self.patients[name][place]) for name, rate in found.items()}
 
     def predictive_values(self, threshold: float, prevalence: float) -> dict[str, Estimate]:
         """ "ppv" and "npv" where the share `prevalence`, 0..1, of the children is ill: Bayes' theorem with the
         sensitivity and specificity of these rows. nan where nobody would be called, or one class is absent."""
-        found = rates(self._cells(threshold))
-        ill, well = prevalence, 1 - prevalence
-        caught, missed = ill * found["sensitivity"], ill * (1 - found["sensitivity"])
-        spared, alarmed = well * found["specificity"], well * (1 - found["specificity"])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return _estimates({"ppv": caught / (caught + alarmed), "npv": spared / (spared + missed)})
+        names = "sensitivity", "specificity"
+        drawn, given = rates(self._cells(threshold)), self.estimates(threshold)
+        found = _estimates(_predictive(*(drawn[name] for name in names), prevalence))
+        # A value is 0 or 1 because a rate is, and it grows with both: the ends of the rate's interval give its own.
+        ends = [given[name] if given[name].value in (0, 1) else Estimate(*[given[name].value] * 3) for name in names]
+        low = _predictive(*(end.low for end in ends), prevalence)
+        high = _predictive(*(end.high for end in ends), prevalence)
+        return {
+            name: Estimate(value.value, float(low[name]), float(high[name])) if value.value in (0, 1) else value
+            for name, value in found.items()
+        }
 
     def share_called(self, label: int) -> np.ndarray:
         """Of the images with this label the share called pneumonia at each threshold, (m, 3): value, low, high."""
         drawn = self.images[label] > 0
         shares = self.called[:, label, drawn] / self.images[label, drawn]
-        return np.column_stack([shares[:, 0], *np.percentile(shares[:, 1:], [2.5, 97.5], axis=1)])
+        found = np.column_stack([shares[:, 0], *np.percentile(shares[:, 1:], [2.5, 97.5], axis=1)])
+        patients = self.patients["sensitivity" if label else "specificity"]
+        for place in np.flatnonzero(np.isin(found[:, 0], (0, 1))):
+            found[place] = dataclasses.astuple(exact_at_the_ends(Estimate(*found[place]), patients[place]))
+        return found
 
     def place(self, threshold: float) -> int:
         """The threshold's index. Raises ValueError for one that was not swept."""
@@ -67,8 +79,8 @@ def sweep(rows: pd.DataFrame, thresholds: Sequence[float], resamples: int = RESA
     # An image at level k is called pneumonia at the first k thresholds.
     level = np.searchsorted(thresholds, rows["probability"].to_numpy(), side="right")
     patients, patient = np.unique(rows["patient_id"].to_numpy(), return_inverse=True)
-    levels = len(thresholds) + 1
-    images = tally(patient, 2 * level + rows["label"].to_numpy(), 2 * levels)
+    levels, label = len(thresholds) + 1, rows["label"].to_numpy()
+    images = tally(patient, 2 * level + label, 2 * levels)
     called = np.empty((levels, 2, resamples + 1), np.int32)
 
     def count(weights: np.ndarray, first: int) -> int:
@@ -81,7 +93,15 @@ def sweep(rows: pd.DataFrame, thresholds: Sequence[float], resamples: int = RESA
     for weights in draws(len(patients), len(rows), resamples, seed):
         done = count(weights, done)
     called.flags.writeable = False
-    return Sweep(thresholds, called[1:], called[0])
+    return Sweep(thresholds, called[1:], called[0], patients_counted(patient, level, label == 1, len(thresholds)))
+
+
+def _predictive(sensitivity, specificity, prevalence: float) -> dict[str, np.ndarray]:
+    ill, well = prevalence, 1 - prevalence
+    caught, missed = ill * sensitivity, ill * (1 - sensitivity)
+    spared, alarmed = well * specificity, well * (1 - specificity)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {"ppv": np.divide(caught, caught + alarmed), "npv": np.divide(spared, spared + missed)}
 
 
 def _estimates(values: dict[str, np.ndarray]) -> dict[str, Estimate]:

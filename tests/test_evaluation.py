@@ -204,6 +204,44 @@ def test_interval_of_the_calibration_error_covers_a_small_one():
     assert sum(e.low <= truth <= e.high for e in found) >= 80
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.8, 1.0])
+def test_the_patients_of_a_rate_are_those_with_an_image_in_its_denominator(threshold):
+    rows = drawn_rows(8, patients=40, images_each=3)
+    rows["label"] = np.random.default_rng(8).integers(0, 2, len(rows))
+    ill, called = rows["label"] == 1, rows["probability"] >= threshold
+    denominators = {"sensitivity": ill, "specificity": ~ill, "ppv": called, "npv": ~called, "f1": ill | called}
+    expected = {name: rows.loc[chosen, "patient_id"].nunique() for name, chosen in denominators.items()}
+    expected |= {"accuracy": 40, "macro_recall": min(expected["sensitivity"], expected["specificity"])}
+    patient = np.unique(rows["patient_id"], return_inverse=True)[1]
+    found = evaluation.patients_counted(patient, called.to_numpy().astype(int), ill.to_numpy(), 1)
+    assert {name: int(counts[0]) for name, counts in found.items()} == expected
+
+
+def test_a_rate_of_one_has_the_exact_interval_of_its_patients():
+    """Four ill patients with two images each are all caught, and two of three well ones alarm on one of two images."""
+    labels, patients = [1] * 8 + [0] * 6, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
+    probabilities = [0.9] * 8 + [0.9, 0.1, 0.9, 0.1, 0.1, 0.1]
+    found = evaluation.estimates(rows_of(labels, probabilities, patients), 0.5)
+    for name, patients_counted in (("sensitivity", 4), ("npv", 3)):
+        exact = binomtest(patients_counted, patients_counted).proportion_ci(method="exact")
+        assert (found[name].low, found[name].high) == pytest.approx((exact.low, exact.high))
+    assert 0 < found["specificity"].low < found["specificity"].value < found["specificity"].high
+    nobody = evaluation.estimates(rows_of([1, 1, 0], [0.1, 0.1, 0.1]), 0.5)
+    assert nobody["sensitivity"].low == nobody["f1"].low == 0
+    assert nobody["sensitivity"].high == pytest.approx(binomtest(0, 2).proportion_ci(method="exact").high)
+    assert np.isnan(nobody["ppv"].low)
+
+
+def test_the_interval_of_a_rate_near_one_holds_the_truth():
+    """Half of the samples of 60 well patients have no false alarm where 1 in 100 has; drawing those anew finds none."""
+    held = []
+    for seed in range(200):
+        alarmed = np.random.default_rng(seed).random(60) < 0.01
+        estimate = evaluation.estimates(rows_of([0] * 60, alarmed * 0.8), 0.5, resamples=100)["specificity"]
+        held.append(estimate.low <= 0.99 <= estimate.high)
+    assert np.mean(held) >= 0.9
+
+
 def test_images_of_one_patient_widen_the_interval():
     rows = drawn_rows(2, patients=60, images_each=5, patient_share=0.9)
     clustered = evaluation.estimates(rows, 0.5)

@@ -35,7 +35,7 @@ def test_one_model_s_figures_are_told_and_drawn(app_with_rows):
     assert "**Synthetic images.**" in text
     table = app.dataframe[0].value.set_index("blanked")
     assert table.loc["the lungs", "AUROC"].startswith("0.500 (")
-    assert table.loc["side marker", "flipped"] == "1.000 (1.000 to 1.000)"
+    assert table.loc["side marker", "flipped"] == "1.000 (0.025 to 1.000)"
     assert table.loc["nothing", "moved"] == ""
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import precision_score, roc_auc_score
 from test_evaluation import drawn_rows, rows_of
@@ -60,6 +61,23 @@ def test_predictive_values_follow_bayes_and_the_prevalence_of_the_rows_gives_the
     nobody = sweep(rows, [1.0], resamples=20).predictive_values(1.0, 0.05)
     assert np.isnan(nobody["ppv"].value)
     assert nobody["npv"].value == pytest.approx(0.95)
+
+
+def test_a_predictive_value_of_one_is_as_sure_as_the_rate_behind_it():
+    rows = rows_of([0] * 30 + [1] * 20, [0.1] * 30 + [0.2] * 5 + [0.9] * 15)
+    found = sweep(rows, [0.15, 0.5], resamples=50)
+    spared = found.estimates(0.5)["specificity"]
+    assert (spared.value, spared.high) == (1, 1)
+    assert spared.low == pytest.approx(binomtest(30, 30).proportion_ci(method="exact").low)
+    ppv = found.predictive_values(0.5, 0.1)["ppv"]
+    assert (ppv.value, ppv.high) == (1, 1)
+    assert ppv.low == pytest.approx(0.1 * 0.75 / (0.1 * 0.75 + 0.9 * (1 - spared.low)))
+    # At the lower threshold nobody is missed either.
+    caught, npv = found.estimates(0.15)["sensitivity"], found.predictive_values(0.15, 0.1)["npv"]
+    assert npv.low == pytest.approx(0.9 * spared.low / (0.9 * spared.low + 0.1 * (1 - caught.low)))
+    nobody = sweep(rows, [1.0], resamples=50)
+    np.testing.assert_allclose(nobody.share_called(0), [[0, 0, 1 - spared.low]])
+    assert nobody.predictive_values(1.0, 0.1)["npv"].value == pytest.approx(0.9)
 
 
 def test_sensitivity_s_interval_covers_the_truth_of_clustered_patients():

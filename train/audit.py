@@ -27,7 +27,7 @@ PAGE = PROJECT_ROOT / "docs" / "explanations.md"
 _PAGE = """# Where the models look
 
 Written by `python -m train audit`; a test fails when it is stale. Every figure is a mean over images with its 95%
-interval (bootstrap over patients), computed from rows in `model_zoo/`.
+interval (bootstrap over patients, exact for rates and shares of calls of 0 and 1), computed from rows in `model_zoo/`.
 
 ## The lung fields
 

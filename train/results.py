@@ -18,8 +18,8 @@ RESULTS = PROJECT_ROOT / "docs" / "results.md"
 _PAGE = """# Results
 
 Written by `python -m train compare`; a test fails when it is stale. Figures with their 95% intervals (bootstrap over
-patients) come from the prediction rows in `model_zoo/exports/`. No test image had a say in the operating point, the
-calibration or when training stopped.
+patients, exact for rates of 0 and 1) come from the prediction rows in `model_zoo/exports/`. No test image had a say in
+the operating point, the calibration or when training stopped.
 
 ## Beside the published figures
 

@@ -19,7 +19,7 @@ from cases.collections.base import Collection, Entry
 from cases.decode import decode
 from cases.preprocess import model_input
 from model_zoo.card import read_card, write_card
-from model_zoo.intervals import Estimate, clustered_mean, exact_interval
+from model_zoo.intervals import Estimate, clustered_mean, exact_at_the_ends, exact_interval
 from model_zoo.lungs.card import EXPORT
 from model_zoo.lungs.gate import (
     MEASURES,
@@ -198,9 +198,8 @@ def _limited_to(names: Sequence[str], films: pd.DataFrame, card: GateCard, turne
 
 def _alarms(films: pd.DataFrame, card: GateCard) -> Estimate:
     """The share of films that are doubted."""
-    alarms, patients = doubted(films, card), films["patient_id"]
-    # Drawing patients anew finds no alarm either where there is none.
-    return clustered_mean(alarms, patients) if alarms.any() else Estimate(0.0, *exact_interval(0, patients.nunique()))
+    patients = films["patient_id"]
+    return exact_at_the_ends(clustered_mean(doubted(films, card), patients), patients.nunique())
 
 
 def _share(values: pd.Series) -> Estimate:

@@ -99,9 +99,10 @@ def show_leaderboard(exports: dict[str, Export], rows: dict[str, pd.DataFrame], 
     )
     st.dataframe(table, hide_index=True, width="stretch", column_config={"model": st.column_config.Column(pinned=True)})
     st.caption(
-        "Sorted by AUROC. In brackets the 95% interval by bootstrap over patients. Accuracy, sensitivity and "
-        "specificity are at each model's own operating point, which was never chosen on a test split. ECE is the "
-        "calibration error: how far the probabilities are from the share that really had pneumonia; 0 is best."
+        "Sorted by AUROC. In brackets the 95% interval by bootstrap over patients, exact for rates of 0 and 1. "
+        "Accuracy, sensitivity and specificity are at each model's own operating point, which was never chosen on a "
+        "test split. ECE is the calibration error: how far the probabilities are from the share that really had "
+        "pneumonia; 0 is best."
     )
     counts = {TITLES[model_id]: len(table) for model_id, table in rows.items()}
     ids = [frozenset(table["image_id"]) for table in rows.values()]

@@ -54,9 +54,9 @@ def show_model(export: Export, name: str, blind: dict[str, Export]) -> None:
     )
     st.dataframe(_figures(found), hide_index=True, width="stretch", column_config={"blanked": _PINNED})
     st.caption(
-        "In brackets the 95% interval by bootstrap over patients. The rates are at the model's own operating point. "
-        "Moved: by how much the probability changes, up or down, on average. Flipped: the share of the calls that "
-        "change. Both count only the films that have the part: a side marker was found on "
+        "In brackets the 95% interval by bootstrap over patients, exact for rates of 0 and 1. The rates are at the "
+        "model's own operating point. Moved: by how much the probability changes, up or down, on average. Flipped: "
+        "the share of the calls that change. Both count only the films that have the part: a side marker was found on "
         f"{found['marker'].films:,} of {found['lungs'].films:,}; the others are as they were. The masks of the lungs "
         "are the true ones."
     )

@@ -61,12 +61,13 @@ def show_figures(scene: Scene, threshold: float, found: dict[str, Estimate]) -> 
     st.caption(
         "With other patients the figures would have come out differently; an interval shows by how much. It is a "
         f"bootstrap interval: as many patients are drawn anew, with replacement, {intervals.RESAMPLES:,} times, and "
-        "the middle 95% of the results are kept. The last four figures do not depend on the operating point."
+        "the middle 95% of the results are kept. A rate of 0 or 1 stays the same whoever is drawn, so it has the exact "
+        "binomial interval of its patients. The last four figures do not depend on the operating point."
     )
     if scene.patients == 1:
         st.info(
-            "All images are of one patient. Drawing patients anew draws the same one, so the intervals below are empty "
-            "and say nothing about other patients.",
+            "All images are of one patient. Drawing patients anew draws the same one, so the intervals below are "
+            "empty, or nearly as wide as can be, and say nothing about other patients.",
             icon=":material/info:",
         )
     st.html(_GRID)
