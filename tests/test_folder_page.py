@@ -280,7 +280,7 @@ def test_what_is_no_folder_of_images_is_said(engine, tmp_path, name):
     (tmp_path / "empty").mkdir()
     app = visit(PAGE, folder=tmp_path / name)
     assert REFUSED[name] in app.error[0].value
-    assert not app.button
+    assert labels(app) == ["Share"]
 
 
 def test_a_folder_that_cannot_be_opened_is_said(engine, folder, monkeypatch):
@@ -309,7 +309,7 @@ def test_a_stranger_is_refused_in_words_whatever_is_there(engine, folder, tmp_pa
         app = visit(PAGE, folder=path)
         assert "everyone who can reach the app" in app.error[0].value
         assert len(app.error) == 1
-        assert not app.button
+        assert labels(app) == ["Share"]
 
 
 def test_the_shared_folder_is_open_to_everybody(engine, folder, monkeypatch):

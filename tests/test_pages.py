@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Lock
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -131,6 +132,16 @@ def test_a_page_opens_with_the_notice(page, fake_model):
     assert app.title
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if not page.endswith("home.py")])
+def test_the_address_of_a_page_can_be_had_before_anything_is_chosen(page, fake_model):
+    app = open_page(page)
+    assert not app.query_params
+    next(button for button in app.button if button.label == "Share").click().run()
+    assert not app.exception
+    assert app.query_params
+    assert dict(parse_qsl(app.code[0].value.partition("?")[2])) == app.query_params
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_opens_without_any_model(page, monkeypatch):
     monkeypatch.setattr(cache, "exports", lambda: ({}, {"broken": "card.json: expected a number. Received: 'x'."}))
@@ -253,12 +264,12 @@ def test_the_map_opens_on_what_the_model_calls_and_the_address_keeps_another_cho
     app = open_page(DIAGNOSE, collection="phantom")
     assert "**Evidence for normal**" in shown(app)
     fake_model.probability = 0.9
-    app.get("button")[1].click().run()
+    app.get("button")[2].click().run()
     assert "**Evidence for pneumonia**" in shown(app)
     assert "direction" not in app.query_params
     control(app.get("button_group"), "address.direction").set_value("normal").run()
     assert "**Evidence for normal**" in shown(app)
-    app.get("button")[2].click().run()
+    app.get("button")[3].click().run()
     assert "**Evidence for normal**" in shown(app)
     assert "**Evidence for normal**" in shown(open_page(DIAGNOSE, **app.query_params))
 
@@ -354,7 +365,7 @@ def test_the_truth_of_a_phantom_can_be_outlined(fake_model):
 def test_an_absent_collection_names_what_brings_it_and_offers_phantoms(fake_model, collection, setting):
     app = open_page(DIAGNOSE, collection=collection)
     assert setting in app.info[0].value.replace("\\", "")
-    app.button[0].click().run()
+    next(button for button in app.button if button.label == "Use the phantoms instead").click().run()
     assert not app.exception
     assert "Case 1 of 200" in shown(app)
 

@@ -392,8 +392,7 @@ def measured(exports: dict[str, Export]) -> dict[str, dict]:
     return result
 
 
-address.start()
-st.title("Compare models", anchor=False)
+address.start("Compare models")
 st.markdown("Which model is best on the same images, and is the difference more than chance?")
 EXPORTS = working_models()
 if not EXPORTS:

@@ -9,7 +9,7 @@ import streamlit as st
 from cases.collections.base import LABEL_NAMES
 from model_zoo import selection
 from model_zoo.registry import Export
-from views.shared import address, case, evidence, heatmap, notes, words
+from views.shared import address, case, evidence, notes, words
 from views.shared import selection as menus
 from views.shared.gallery import thumbnail_grid
 
@@ -69,12 +69,6 @@ def show_without_images(export: Export, name: str, selected: pd.DataFrame, missi
     )
 
 
-def show_link() -> None:
-    with st.popover("Share", icon=":material/link:"):
-        st.markdown("This address leads to this very view. Stars and notes stay with you.")
-        st.code(address.link(), language=None, wrap_lines=True)
-
-
 def opened_image(rows: pd.DataFrame) -> str | None:
     """The image that the address names, None after a warning when there is none of that name."""
 
@@ -86,8 +80,7 @@ def opened_image(rows: pd.DataFrame) -> str | None:
     return address.parsed("image", known, "one of these images")
 
 
-address.start()
-st.title("Errors", anchor=False)
+address.start("Errors")
 st.markdown("Which images does a model get wrong, and where did it look?")
 export, name, rows = evidence.choose()
 if evidence.is_synthetic(name):
@@ -102,23 +95,17 @@ noted = notes.of(evidence.collection_of(name))
 starred = [noted_id for noted_id, note in noted.items() if note.star]
 selected = selection.select(cases, wanted, noted, starred, keep=image_id)
 if image_id is not None:
-    # Before the link, which leads to it.
-    asked = heatmap.asked_direction()
     place = int((selected["image_id"] == image_id).to_numpy().argmax())
     title = "Image" if wanted.outcome == selection.ALL else wanted.outcome.capitalize()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         case.show_way(title, selected, place, PER_PAGE)
-        show_link()
-    case.show(export, name, selected.iloc[place], threshold, others, opinions, asked)
+    case.show(export, name, selected.iloc[place], threshold, others, opinions)
 else:
     menus.show_outcomes(cases, wanted)
     menus.say(wanted, len(selected), cases)
-    # Before the link, which leads to it.
-    page, pages = address.chosen_page(len(selected), PER_PAGE)
     with st.container(horizontal=True, gap="small"):
         menus.show_filters(cases, wanted, others)
         with st.popover("Notes", icon=":material/edit_note:"):
             notes.show_file(selected, opinions, evidence.collection_of(name), export.id, name)
-        show_link()
     if len(selected):
-        show_page(export, name, selected, page, pages)
+        show_page(export, name, selected, *address.chosen_page(len(selected), PER_PAGE))

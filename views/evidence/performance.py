@@ -45,8 +45,7 @@ def show_summary(scene: Scene, cells: Confusion) -> None:
     )
 
 
-address.start()
-st.title("Performance", anchor=False)
+address.start("Performance")
 st.markdown("How often is a model right, how is it wrong, and how sure can we be of these figures?")
 export, name, rows = evidence.choose()
 for remark in evidence.remarks(name, export):

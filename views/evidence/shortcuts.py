@@ -37,8 +37,7 @@ def show_film(export: Export) -> None:
         shortcuts.show_film(case, export)
 
 
-address.start()
-st.title("Shortcuts", anchor=False)
+address.start("Shortcuts")
 st.markdown(
     "A model that reads the lungs loses nothing when the rest of a film is blanked, and has nothing to go by when the "
     "lungs are. What a model uses instead of the lungs is called a shortcut: here every test film was blanked part by "

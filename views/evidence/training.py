@@ -113,8 +113,7 @@ def show_samples(export: Export) -> None:
         st.caption(f"Stage “{words.plain(', '.join(unchanged))}” trained the head alone, on unchanged images.")
 
 
-address.start()
-st.title("Training", anchor=False)
+address.start("Training")
 st.markdown("How did a model learn, and what did it see?")
 export = choose_model()
 if export is None:

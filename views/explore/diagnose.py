@@ -8,8 +8,7 @@ from views.shared import address, cache, picker, reading
 from views.shared.model_menu import choose_model
 from views.shared.words import export_problem
 
-address.start()
-st.title("Read an X-ray with a model")
+address.start("Read an X-ray with a model")
 
 with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
     collection_id = picker.choose_collection()

@@ -304,8 +304,7 @@ def show_unreadable(unreadable: list[tuple[str, str]]) -> None:
         st.caption("The first 1,000 are shown.")
 
 
-address.start()
-st.title("Your own folder", anchor=False)
+address.start("Your own folder")
 st.markdown("What does a model say of your images, all of them at once?")
 left, right = st.columns([2, 1], vertical_alignment="bottom")
 with right:

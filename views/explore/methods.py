@@ -14,7 +14,7 @@ def choose_direction(case: picker.Case, model: Export) -> str:
     calls the case. Raises ExportError."""
     first = model.members[0] if model.is_committee else model
     probability = cache.explain(first, case.radiograph.pixels).probability
-    return heatmap.choose_direction(heatmap.asked_direction(), words.called(probability, first.card.threshold.value))
+    return heatmap.choose_direction(words.called(probability, first.card.threshold.value))
 
 
 def show(case: picker.Case, model: Export, view: str, direction: str) -> None:
@@ -34,8 +34,7 @@ def show(case: picker.Case, model: Export, view: str, direction: str) -> None:
         comparing.models(case, model, networks(cache.exports()[0]), direction)
 
 
-address.start()
-st.title("Compare heatmaps")
+address.start("Compare heatmaps")
 st.markdown(
     "A heatmap answers one question about a model, and every method asks another. Where all agree, look closer; where "
     "they differ, none of them is the truth. None shows where the illness is."

@@ -22,11 +22,23 @@ T = TypeVar("T")
 _VIEW, _MEMORY, _ARRIVAL = "address.view", "address.memory", "address.arrival"
 
 
-def start() -> None:
-    """The first call of a page with a view: the view holds no parameter yet."""
+def start(title: str) -> None:
+    """The first call of a page with a view, which holds no parameter yet: its title, and a button for its address."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.title(title, anchor=False, width="content")
+        # What was drawn is all of the view. It stands in the address by the time that the page is drawn again.
+        if st.button("Share", icon=":material/link:", key="share", on_click=choose):
+            _show_link()
     st.session_state[_VIEW] = {}
     if _ARRIVAL not in st.session_state or st.session_state[_ARRIVAL][0] != arrivals():
         st.session_state[_ARRIVAL] = arrivals(), dict(st.session_state.get(_MEMORY, {}))
+
+
+@st.dialog("Share this view")
+def _show_link() -> None:
+    st.markdown("This address leads to this very view. Uploads, stars and notes stay with you.")
+    query = urlencode(st.query_params.to_dict(), safe="/", quote_via=quote)
+    st.code(f"{st.context.url or ''}?{query}", language=None, wrap_lines=True)
 
 
 def chosen(
@@ -126,11 +138,8 @@ def leave_for(page: str, **parameters: str) -> None:
     of its own view stay among them, read by now or not: the browser's Back finds them again. The other page reads its
     own alone.
     """
-    st.switch_page(page, query_params={**st.query_params.to_dict(), **_present(), **parameters})
-
-
-def _present() -> dict[str, str]:
-    return {name: value for name, value in st.session_state[_VIEW].items() if value is not None}
+    view = {**st.query_params, **st.session_state[_VIEW], **parameters}
+    st.switch_page(page, query_params={name: value for name, value in view.items() if value is not None})
 
 
 def choose_from_widget(name: str, key: str, others: Callable[[str], dict] | None = None) -> None:
@@ -176,8 +185,3 @@ def offer(
     key = f"address.{name}"
     st.session_state[key] = value
     widget(label, options, key=key, on_change=choose_from_widget, args=(name, key, others), **settings)
-
-
-def link() -> str:
-    """The page's address with all of the view in it, as far as it was read by now."""
-    return f"{st.context.url or ''}?{urlencode(_present(), safe='/', quote_via=quote)}"

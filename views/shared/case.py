@@ -15,23 +15,16 @@ from views.shared.frame import ground
 
 
 def show(
-    export: Export,
-    name: str,
-    case: pd.Series,
-    threshold: float,
-    others: dict[str, Export],
-    opinions: pd.DataFrame,
-    asked: str | None,
+    export: Export, name: str, case: pd.Series, threshold: float, others: dict[str, Export], opinions: pd.DataFrame
 ) -> None:
-    """case: a row of selection.cases at the threshold. others, opinions: selection.other_opinions. asked:
-    heatmap.asked_direction()."""
+    """case: a row of selection.cases at the threshold. others, opinions: selection.other_opinions."""
     truth = LABEL_NAMES[case["label"]] + (f" ({words.plain(case['subtype'])})" if case["subtype"] else "")
     probability = float(case["probability"])
     st.markdown(
         f"The truth: **{truth}**. The model: **{words.called(probability, threshold)}**, probability of pneumonia "
         f"{words.probability(probability)}."
     )
-    radiograph = _show_image(export, name, case, asked)
+    radiograph = _show_image(export, name, case)
     collection_id = evidence.collection_of(name)
     left, right = st.columns(2, gap="large")
     with left:
@@ -64,7 +57,7 @@ def show_way(title: str, selected: pd.DataFrame, place: int, per_page: int) -> N
     st.markdown(f"{title} **{place + 1}** of {last + 1}", width="content")
 
 
-def _show_image(export: Export, name: str, case: pd.Series, asked: str | None) -> Radiograph | None:
+def _show_image(export: Export, name: str, case: pd.Series) -> Radiograph | None:
     """The film and its heatmap, or why they cannot be shown."""
     if missing := evidence.missing_images(name):
         st.error(missing, icon=":material/folder_off:")
@@ -78,11 +71,11 @@ def _show_image(export: Export, name: str, case: pd.Series, asked: str | None) -
     except RadiographError as error:
         st.error(words.plain(str(error)), icon=":material/broken_image:")
         return None
-    _show_pictures(export, radiograph, case["outcome"], asked)
+    _show_pictures(export, radiograph, case["outcome"])
     return radiograph
 
 
-def _show_pictures(export: Export, radiograph: Radiograph, outcome: str, asked: str | None) -> None:
+def _show_pictures(export: Export, radiograph: Radiograph, outcome: str) -> None:
     badge = " :gray-badge[synthetic]" if radiograph.synthetic else ""
     called = LABEL_NAMES[outcome.endswith("positive")]
     pixels = film.for_screen(radiograph.pixels)
@@ -100,7 +93,7 @@ def _show_pictures(export: Export, radiograph: Radiograph, outcome: str, asked: 
             )
             return
         picture = st.container()
-        direction = heatmap.choose_direction(asked, called)
+        direction = heatmap.choose_direction(called)
         with picture:
             st.markdown(f"**Evidence for {direction}**{badge}")
             try:

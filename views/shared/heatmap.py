@@ -18,15 +18,9 @@ _HELP = (
 )
 
 
-def asked_direction() -> str | None:
-    """Which of DIRECTIONS the address asks for, if any."""
-    return address.parsed("direction", _known_direction, "pneumonia or normal")
-
-
-def choose_direction(asked: str | None, call: str) -> str:
-    """A choice of DIRECTIONS, what to show the evidence for. asked: asked_direction(). call: the model's, for when
-    nothing is asked for."""
-    direction = asked or call
+def choose_direction(call: str) -> str:
+    """What to show the evidence for: what a person chose, else the model's call. Both are of DIRECTIONS."""
+    direction = address.parsed("direction", _known_direction, "pneumonia or normal") or call
     address.offer(
         st.segmented_control,
         "Show the evidence for",

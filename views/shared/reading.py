@@ -197,7 +197,7 @@ def _side_by_side(case: Case, model: Export, explanation, call: str, fields: Lun
 
 def _controls(call: str, fields: LungFields | None) -> tuple[str, float, str, bool]:
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key="overlay_controls"):
-        direction = heatmap.choose_direction(heatmap.asked_direction(), call)
+        direction = heatmap.choose_direction(call)
         opacity = st.slider(
             "Overlay opacity", 0, 100, 60, step=5, format="%d%%", key="opacity", width=180, persist_state="session"
         )
