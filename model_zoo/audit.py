@@ -21,8 +21,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from model_zoo.intervals import Estimate, clustered_mean
+from model_zoo.intervals import Estimate, clustered_mean, clustered_share
 from model_zoo.registry import Export, ExportError
+from model_zoo.tables import read_measures
 
 CENTRE, RANDOM = "centre", "random"
 BLIND = {CENTRE: "Centre prior", RANDOM: "Random map"}
@@ -130,16 +131,14 @@ def rows_path(export: Export, name: str) -> Path:
 
 
 def read_audit(export: Export, name: str) -> pd.DataFrame:
-    """Rows of one set. Raises ExportError when they are missing or lack a column."""
+    """Rows of one set. Raises ExportError for a file that is missing, cut or edited into something else."""
     path = rows_path(export, name)
-    if not path.is_file():
+    contents = f"what was measured of {export.id}'s maps, which `python -m train audit {export.id}` writes"
+    rows = read_measures(path, contents, COLUMNS, ("image_id", "method"), ExportError)
+    if CENTRE not in set(rows["method"]):
         raise ExportError(
-            f"{path}: expected what was measured of {export.id}'s maps, which `python -m train audit {export.id}` "
-            "writes. Received: no such file."
+            f"{path}: expected rows of the method {CENTRE}, which others are compared with. Received: none."
         )
-    rows = pd.read_csv(path, dtype={"image_id": str, "patient_id": str, "method": str})
-    if missing := [column for column in COLUMNS if column not in rows]:
-        raise ExportError(f"{path}: expected the columns {', '.join(COLUMNS)}. Received: none named {missing[0]}.")
     return rows
 
 
@@ -147,7 +146,7 @@ def estimates(rows: pd.DataFrame, measure: str) -> dict[str, Estimate]:
     """The mean of one of MEASURES by method, with its 95% interval over patients, in the rows' order; methods without
     a value are left out."""
     return {
-        method: clustered_mean(part[measure], part["patient_id"])
+        method: (clustered_share if measure == "pointing" else clustered_mean)(part[measure], part["patient_id"])
         for method, part in rows.groupby("method", sort=False)
         if part[measure].notna().any()
     }

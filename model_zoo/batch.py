@@ -11,7 +11,7 @@ weights, the temperature and the chest gate, so that what a changed one says nev
 At most one batch of model inputs is in memory, and what the folder's listing and the stamps need. A batch is on disk
 (fsync) before the next begins, so that a run can be stopped, or killed, at any time and goes on where it was. Each run
 first brings the rows into line with the folder: a row stays when its image is still there and its stamp is the same;
-anything else (a line cut off, edited, twice) is dropped and its image scored again.
+anything else (a line cut off or twice, or with values that no run writes) is dropped and its image scored again.
 """
 
 import csv
@@ -30,6 +30,7 @@ from cases.collections.base import Entry
 from cases.collections.folder import FolderCollection
 from cases.radiograph import Radiograph, RadiographError
 from cases.settings import scored_root
+from model_zoo.files import replacing
 from model_zoo.lungs import gate
 from model_zoo.predictions import COLUMNS, DISAGREEMENT, DOUBTS
 from model_zoo.registry import Export
@@ -144,12 +145,12 @@ def _score_batch(
 
 def _bring_into_line(results: Results, collection: FolderCollection, entries: Iterable[Entry]) -> set[str]:
     """Rewrite the rows so that only those of the folder as it is now stay, and return their image ids."""
-    labels = {entry.id: _text(entry.label) for entry in entries}
+    known = {entry.id: [entry.id, entry.id, _text(entry.label), entry.subtype or ""] for entry in entries}
     kept = {}
     for record in _whole_records(results.scores, len(results.columns)):
-        image_id, _, label, _, probability, stamp, _, *spread = record
-        sound = all(map(_is_probability, (probability, *spread)))
-        if labels.get(image_id) == label and sound and stamp == collection.stamp(image_id):
+        image_id, (probability, stamp, doubts, *spread) = record[0], record[4:]
+        sound = all(map(_is_probability, (probability, *spread))) and set(doubts.split("; ")) <= {"", *gate.DOUBTS}
+        if known.get(image_id) == record[:4] and sound and stamp == collection.stamp(image_id):
             kept[image_id] = record
     _replace(results.scores, results.columns, kept.values())
     return set(kept)
@@ -171,15 +172,10 @@ def _whole_records(path: Path, width: int) -> Iterator[list[str]]:
 
 
 def _replace(path: Path, header: Iterable[str], records: Iterable[Iterable[str]]) -> None:
-    """Write a whole file in one step: there is the old one or the new one, never a part."""
-    new = path.with_suffix(".new")
-    with new.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(records)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
 
 
 def _append(path: Path, records: list[tuple]) -> None:

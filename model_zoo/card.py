@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union, get_args, get_origin, get_type_hints
 
+from model_zoo.files import replacing
+
 SCHEMA_VERSION = 1
 # How Weights.started_from ends for a network whose weights began as random draws, perhaps some runs ago.
 SCRATCH = "random initialisation"
@@ -176,15 +178,17 @@ def read_card(path: Path, kind: type = Card):
         return _from_json(kind, json.loads(path.read_text(encoding="utf-8")), "card")
     except FileNotFoundError:
         raise CardError(f"{path}: expected a model card. Received: no such file.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CardError(f"{path}: expected JSON. Received: {error}.") from None
     except CardError as error:
         raise CardError(f"{path}: {error}") from None
+    # The last two: a number that no float holds, and thousands of brackets.
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise CardError(f"{path}: expected JSON. Received: {error}.") from None
 
 
 def write_card(card, path: Path) -> None:
-    """card: a dataclass, such as Card."""
-    path.write_text(json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """card: a dataclass, such as Card. The card before stays until the new one is whole."""
+    with replacing(path) as file:
+        file.write(json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n")
 
 
 def _from_json(kind, value, where: str):

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_curve, roc_auc_score, roc_curve
 
-from model_zoo.intervals import RESAMPLES, Estimate, draws, exact_at_the_ends, exact_interval, tally
+from model_zoo.intervals import RESAMPLES, Estimate, draws, exact_at_the_ends, exact_interval, of_shares, tally
 
 OUTCOMES = ("true negative", "false positive", "false negative", "true positive")
 RATES = ("accuracy", "sensitivity", "specificity", "ppv", "npv", "macro_recall", "auroc")
@@ -83,8 +83,7 @@ def estimates(rows: pd.DataFrame, threshold: float, resamples: int = RESAMPLES, 
     result = {}
     for name, (observed,) in figures(np.ones((len(patients), 1), np.int64)).items():
         result[name] = Estimate.percentile(observed, np.concatenate([block[name] for block in drawn]))
-    for name, (number,) in counted.items():
-        result[name] = exact_at_the_ends(result[name], number)
+    result = with_exact_ends(result, {name: int(number) for name, (number,) in counted.items()})
     ece = result["ece"]
     low, high = max(2 * ece.value - ece.high, 0.0), max(2 * ece.value - ece.low, ece.value)
     return {**result, "ece": Estimate(ece.value, low, high)}
@@ -109,8 +108,7 @@ def rates(cells: np.ndarray) -> dict[str, np.ndarray]:
 def patients_counted(
     patient: np.ndarray, level: np.ndarray, positive: np.ndarray, thresholds: int
 ) -> dict[str, np.ndarray]:
-    """How many patients have an image in the denominator of each of rates() at each threshold, (thresholds,); for the
-    macro recall, in that of the sensitivity or the specificity, whichever has fewer.
+    """How many patients have an image in the denominator of each share among rates() at each threshold, (thresholds,).
 
     patient: (n,) indices from 0 without gaps. level: (n,); an image at level k is called pneumonia at the first k
     thresholds. positive: (n,) bool.
@@ -122,15 +120,25 @@ def patients_counted(
         np.maximum.at(highest, patient, levels)
         return len(highest) - np.searchsorted(np.sort(highest), np.arange(thresholds), side="right")
 
-    ill, well = above(np.where(positive, thresholds, 0)), above(np.where(positive, 0, thresholds))
     return {
         "accuracy": np.full(thresholds, patient.max() + 1),
-        "sensitivity": ill,
-        "specificity": well,
+        "sensitivity": above(np.where(positive, thresholds, 0)),
+        "specificity": above(np.where(positive, 0, thresholds)),
         "ppv": above(level),
         "npv": above(thresholds - level)[::-1],
-        "macro_recall": np.minimum(ill, well),
-        "f1": above(np.where(positive, thresholds, level)),
+    }
+
+
+def with_exact_ends(found: dict[str, Estimate], patients: dict[str, int]) -> dict[str, Estimate]:
+    """Estimates of rates() and maybe others, with exact intervals for shares of 0 and 1, and what follows from them for
+    the figures that are made of shares. patients: patients_counted() at the threshold."""
+    shares = {name: exact_at_the_ends(found[name], number) for name, number in patients.items()}
+    recalls, precision = (shares["sensitivity"], shares["specificity"]), shares["ppv"]
+    return {
+        **found,
+        **shares,
+        "macro_recall": of_shares(found["macro_recall"], lambda *rates: sum(rates) / 2, recalls),
+        "f1": of_shares(found["f1"], lambda a, b: 2 * a * b / (a + b) if a + b else 0.0, (recalls[0], precision)),
     }
 
 

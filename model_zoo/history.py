@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model_zoo.tables import read_table
+from model_zoo.tables import read_table, require
 
 HISTORY_COLUMNS = ("epoch", "stage", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 # Points per epoch of a drawn schedule; a history stores rates with six decimals.
@@ -48,13 +48,7 @@ def read_history(path: Path, epochs: int) -> pd.DataFrame:
         ("val_accuracy", numbers["val_accuracy"].between(0, 1), "a share from 0 to 1"),
         ("seconds", finite["seconds"] & (numbers["seconds"] >= 0), "seconds, 0 or more"),
     )
-    for column, holds, expected in checks:
-        if not holds.all():
-            first = int(np.flatnonzero(~holds)[0])
-            raise HistoryError(
-                f"{path}, line {lines[first]}, column {column}: expected {expected}. "
-                f"Received: {rows[column].iloc[first]!r}."
-            )
+    require(path, rows, lines, checks, HistoryError)
     if len(rows) != epochs:
         raise HistoryError(
             f"{path}, line {lines[-1]}, column epoch: expected the card's {epochs} epochs. Received: {len(rows)}."

@@ -4,7 +4,7 @@ Patients are drawn, not images, because images of one child are not independent 
 bootstrap). The same seed draws the same patients whatever is counted, so that figures from one seed belong together.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -79,12 +79,27 @@ def clustered_mean(values: pd.Series, patient_id: pd.Series) -> Estimate:
     return Estimate.percentile(values.mean(), means)
 
 
+def clustered_share(values: pd.Series, patient_id: pd.Series) -> Estimate:
+    """clustered_mean() of values that are 0 or 1, with the exact interval where all of them are the same."""
+    return exact_at_the_ends(clustered_mean(values, patient_id), patient_id[values.notna()].nunique())
+
+
 def exact_at_the_ends(estimate: Estimate, patients: int) -> Estimate:
     """A share's estimate, with the exact interval of this many patients where it is 0 or 1: however patients are drawn
     from those who are all alike, the share stays the same, and the bootstrap's interval is empty."""
     if not patients or estimate.value not in (0, 1):
         return estimate
     return Estimate(estimate.value, *exact_interval(estimate.value * patients, patients))
+
+
+def of_shares(estimate: Estimate, figure: Callable[..., float], shares: Sequence[Estimate]) -> Estimate:
+    """The estimate of a figure that grows with each of some shares, from the ends of their intervals where a share is
+    0 or 1, whose uncertainty the figure's own resamples lack. That is rather too wide than too narrow. A share that is
+    nan may be anything."""
+    if np.isnan(estimate.value) or not any(share.value in (0, 1) for share in shares):
+        return estimate
+    known = [Estimate(share.value, 0, 1) if np.isnan(share.value) else share for share in shares]
+    return Estimate(estimate.value, figure(*(share.low for share in known)), figure(*(share.high for share in known)))
 
 
 def exact_interval(successes: float, trials: float) -> tuple[float, float]:

@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model_zoo.intervals import Estimate, clustered_mean
+from model_zoo.intervals import Estimate, clustered_mean, clustered_share
 from model_zoo.overlay import enlarged
 from model_zoo.registry import Export, ExportError
+from model_zoo.tables import read_measures
 
 # Prediction sets whose lungs are known.
 AUDITED = ("chest_xray-test", "phantom-test")
@@ -57,17 +58,16 @@ def rows_path(export: Export, name: str) -> Path:
 
 
 def read_looking(export: Export, name: str) -> pd.DataFrame:
-    """Rows of one set. Raises ExportError when they are missing or lack a column."""
-    path = rows_path(export, name)
-    if not path.is_file():
-        raise ExportError(f"{path}: expected rows of where {export.id} looks. Received: no such file.")
-    rows = pd.read_csv(path, dtype={"image_id": str, "patient_id": str})
-    if missing := [column for column in COLUMNS if column not in rows]:
-        raise ExportError(f"{path}: expected the columns {', '.join(COLUMNS)}. Received: none named {missing[0]}.")
-    return rows
+    """Rows of one set. Raises ExportError for a file that is missing, cut or edited into something else."""
+    return read_measures(
+        rows_path(export, name), f"rows of where {export.id} looks", COLUMNS, ("image_id",), ExportError
+    )
 
 
 def estimates(rows: pd.DataFrame) -> dict[str, Estimate]:
-    """The mean of each measured column with its 95% interval over patients ; columns without a value are left
-    out."""
-    return {name: clustered_mean(rows[name], rows["patient_id"]) for name in COLUMNS[2:] if rows[name].notna().any()}
+    """The mean of each measured column with its 95% interval over patients; columns without a value are left out."""
+    return {
+        name: (clustered_share if name.endswith("pointing") else clustered_mean)(rows[name], rows["patient_id"])
+        for name in COLUMNS[2:]
+        if rows[name].notna().any()
+    }

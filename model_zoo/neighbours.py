@@ -11,7 +11,6 @@ every few batches, so that a run can be stopped, or killed, and goes on where it
 """
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Collection as Container
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +26,7 @@ from cases.collections.base import Collection, Entry
 from cases.radiograph import RadiographError
 from cases.settings import cache_root
 from model_zoo.batch import Progress
+from model_zoo.files import replacing
 from model_zoo.registry import Export
 
 if TYPE_CHECKING:
@@ -138,11 +138,5 @@ def _features_of(
 
 
 def _write(path: Path, known: dict[str, np.ndarray]) -> None:
-    """There is the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
+    with replacing(path, "wb") as file:
         np.savez(file, image_ids=np.array(list(known)), features=np.stack(list(known.values())).astype(np.float32))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)

@@ -69,6 +69,8 @@ def _records(data: bytes):
                 f"Line 1: expected the columns {', '.join(COLUMNS)}. "
                 f"Received: {', '.join(header)[:200] or 'nothing'}, without {', '.join(missing)}."
             )
+        if len(set(header)) < len(header):
+            raise NotesError(f"Line 1: expected every column once. Received: {', '.join(header)[:200]}.")
         for values in reader:
             if len(values) != len(header):
                 raise NotesError(

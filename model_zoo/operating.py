@@ -28,8 +28,9 @@ def youden(probabilities: np.ndarray, labels: np.ndarray) -> float:
     if set(np.unique(labels)) != {0, 1}:
         raise ValueError(f"Expected validation images of both classes. Received: labels {np.unique(labels)}.")
     false_alarms, sensitivity, thresholds = roc_curve(labels, probabilities)
-    # The first threshold is infinite: nobody is called.
-    return _midway(probabilities, thresholds[1:][np.argmax((sensitivity - false_alarms)[1:])])
+    # The first threshold is infinite: nobody is called. Sums that differ by less are the same, but for rounding.
+    sums = np.round((sensitivity - false_alarms)[1:], 12)
+    return _midway(probabilities, thresholds[1:][np.argmax(sums)])
 
 
 def _midway(probabilities: np.ndarray, last_called: float) -> float:

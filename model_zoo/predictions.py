@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model_zoo.tables import read_table
+from model_zoo.files import replacing
+from model_zoo.tables import read_table, require
 
 COLUMNS = ("image_id", "patient_id", "label", "subtype", "probability")
 # Only where a committee scored a folder: disagreement.spread of its members' probabilities, 0..0.5.
@@ -84,18 +85,13 @@ def _checked_rows(
         ("label", rows["label"].isin(labels), " or ".join(label or "nothing" for label in labels)),
         *((column, numbers[column].between(0, 1), "a number from 0 to 1") for column in numbers),
     )
-    for column, holds, expected in checks:
-        if not holds.all():
-            first = int(np.flatnonzero(~holds)[0])
-            raise PredictionsError(
-                f"{path}, line {lines[first]}, column {column}: expected {expected}. "
-                f"Received: {rows[column].iloc[first]!r}."
-            )
+    require(path, rows, lines, checks, PredictionsError)
     return rows.assign(label=rows["label"].map(labels).astype("Int64"), **numbers), lines
 
 
 def write_predictions(rows: pd.DataFrame, path: Path) -> None:
-    """Write rows so that reading them back gives the same; six decimals keep every rate and ranking."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write rows so that reading them back gives the same; six decimals keep every rate and ranking. The rows before
+    stay until the new ones are whole."""
     rows = rows[list(COLUMNS)].assign(probability=np.round(rows["probability"].astype(float), 6))
-    rows.to_csv(path, index=False, lineterminator="\n")
+    with replacing(path) as file:
+        rows.to_csv(file, index=False, lineterminator="\n")

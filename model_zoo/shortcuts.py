@@ -18,8 +18,9 @@ import pandas as pd
 
 from model_zoo.blanking import PARTS
 from model_zoo.evaluation import estimates
-from model_zoo.intervals import Estimate, clustered_mean, exact_at_the_ends
+from model_zoo.intervals import Estimate, clustered_mean, clustered_share
 from model_zoo.registry import Export, ExportError
+from model_zoo.tables import read_measures
 
 NOTHING = "nothing"
 CHANGES = (NOTHING, *PARTS)
@@ -51,21 +52,23 @@ def sets(export: Export) -> tuple[str, ...]:
 
 
 def read_shortcuts(export: Export, name: str) -> pd.DataFrame:
-    """Rows of one set. Raises ExportError when they are missing, lack a column or a change, or name another one."""
+    """Rows of one set. Raises ExportError for a file that is missing, cut or edited into something else."""
     path = rows_path(export, name)
-    if not path.is_file():
+    contents = f"what {export.id} answers on blanked films, as `python -m train shortcuts {export.id}` writes it"
+    rows = read_measures(path, contents, COLUMNS, ("image_id", "change"), ExportError)
+    images = rows["image_id"].nunique()
+    found = rows["change"].value_counts().to_dict()
+    if found != dict.fromkeys(CHANGES, images):
+        received = ", ".join(f"{change} {count}" for change, count in found.items())
         raise ExportError(
-            f"{path}: expected what {export.id} answers on blanked films, as `python -m train shortcuts {export.id}` "
-            "writes it. Received: no such file."
+            f"{path}: expected every one of {images} images with each of the changes {', '.join(CHANGES)}. "
+            f"Received: {received}."
         )
-    rows = pd.read_csv(path, dtype={"image_id": str, "patient_id": str})
-    if missing := [column for column in COLUMNS if column not in rows]:
-        raise ExportError(f"{path}: expected the columns {', '.join(COLUMNS)}. Received: none named {missing[0]}.")
-    if (received := set(rows["change"])) != set(CHANGES):
+    if not (rows["label"].isin((0, 1)) & rows[["share", "probability"]].ge(0).all(axis=1)).all():
         raise ExportError(
-            f"{path}: expected the changes {', '.join(CHANGES)}. Received: {', '.join(map(str, received))}."
+            f"{path}: expected labels of 0 or 1, and shares and probabilities from 0 to 1. Received: others."
         )
-    return rows
+    return rows.astype({"label": int})
 
 
 def responses(rows: pd.DataFrame, threshold: float) -> dict[str, Response]:
@@ -83,7 +86,6 @@ def responses(rows: pd.DataFrame, threshold: float) -> dict[str, Response]:
             patients = after.loc[changed, "patient_id"]
             was, now = before.loc[changed, "probability"], after.loc[changed, "probability"]
             moved = clustered_mean((now - was).abs(), patients)
-            crossed = ((now >= threshold) != (was >= threshold)).astype(float)
-            flipped = exact_at_the_ends(clustered_mean(crossed, patients), patients.nunique())
+            flipped = clustered_share(((now >= threshold) != (was >= threshold)).astype(float), patients)
         found[change] = Response({name: rates[name] for name in RATES}, int(changed.sum()), moved, flipped)
     return found

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from model_zoo.evaluation import Confusion, patients_counted, rates
-from model_zoo.intervals import RESAMPLES, Estimate, draws, exact_at_the_ends, tally
+from model_zoo.evaluation import Confusion, patients_counted, rates, with_exact_ends
+from model_zoo.intervals import RESAMPLES, Estimate, draws, exact_at_the_ends, of_shares, tally
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class Sweep:
 
     def estimates(self, threshold: float) -> dict[str, Estimate]:
         """evaluation.rates with intervals. Raises ValueError for a threshold that was not swept."""
-        place, found = self.place(threshold), _estimates(rates(self._cells(threshold)))
-        return {name: exact_at_the_ends(rate, self.patients[name][place]) for name, rate in found.items()}
+        place = self.place(threshold)
+        patients = {name: int(numbers[place]) for name, numbers in self.patients.items()}
+        return with_exact_ends(_estimates(rates(self._cells(threshold))), patients)
 
     def predictive_values(self, threshold: float, prevalence: float) -> dict[str, Estimate]:
         """ "ppv" and "npv" where the share `prevalence`, 0..1, of the children is ill: Bayes' theorem with the
@@ -40,12 +41,12 @@ class Sweep:
         names = "sensitivity", "specificity"
         drawn, given = rates(self._cells(threshold)), self.estimates(threshold)
         found = _estimates(_predictive(*(drawn[name] for name in names), prevalence))
-        # A value is 0 or 1 because a rate is, and it grows with both: the ends of the rate's interval give its own.
-        ends = [given[name] if given[name].value in (0, 1) else Estimate(*[given[name].value] * 3) for name in names]
-        low = _predictive(*(end.low for end in ends), prevalence)
-        high = _predictive(*(end.high for end in ends), prevalence)
         return {
-            name: Estimate(value.value, float(low[name]), float(high[name])) if value.value in (0, 1) else value
+            name: of_shares(
+                value,
+                lambda *shares, name=name: float(_predictive(*shares, prevalence)[name]),
+                [given[share] for share in names],
+            )
             for name, value in found.items()
         }
 

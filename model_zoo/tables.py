@@ -1,7 +1,12 @@
 """Strict reading of the small CSV files of an export, so that an edited or cut one is named by file and line."""
 
 import csv
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read_table(
@@ -38,6 +43,54 @@ def read_table(
             f"{path}, line 1: expected the columns {', '.join(columns)}. Received: {', '.join(header)}, "
             f"without {', '.join(missing)}."
         )
+    if twice := [column for place, column in enumerate(header) if column in header[:place]]:
+        raise error(
+            f"{path}, line 1: expected every column once. Received: {', '.join(header)}, with {twice[0]} twice."
+        )
     if not records and not growing:
         raise error(f"{path}: expected at least one row. Received: none.")
     return header, records, lines
+
+
+def require(
+    path: Path,
+    rows: "pd.DataFrame",
+    lines: Sequence[int],
+    checks: Iterable[tuple[str, "pd.Series", str]],
+    error: type[ValueError],
+) -> None:
+    """Raise error for the first row of a table that breaks one of the checks.
+
+    rows: texts as in the file, lines: where each ends, as read_table() gives them. checks: (a column, whether it holds
+    in each row, what was expected there).
+    """
+    for column, holds, expected in checks:
+        if not holds.all():
+            first = int((~holds).to_numpy().argmax())
+            raise error(
+                f"{path}, line {lines[first]}, column {column}: expected {expected}. "
+                f"Received: {rows[column].iloc[first]!r}."
+            )
+
+
+def read_measures(
+    path: Path, contents: str, columns: tuple[str, ...], key: tuple[str, ...], error: type[ValueError]
+) -> "pd.DataFrame":
+    """The rows of a file of figures from -1 to 1, empty where there is none: `columns` in their order, image_id,
+    patient_id and key as text, the others as float.
+
+    key: no two rows have the same values there. contents, error: as in read_table().
+    """
+    import pandas as pd
+
+    header, records, lines = read_table(path, contents, columns, error)
+    rows = pd.DataFrame(records, columns=header, dtype=str)[list(columns)]
+    texts = list(dict.fromkeys(("image_id", "patient_id", *key)))
+    numbers = rows.drop(columns=texts).apply(pd.to_numeric, errors="coerce").astype(float)
+    checks = (
+        *((column, rows[column] != "", "a name") for column in texts),
+        (key[-1], ~rows.duplicated(list(key)), f"no other row of the same {' and '.join(key)}"),
+        *((name, numbers[name].between(-1, 1) | (rows[name] == ""), "a number from -1 to 1") for name in numbers),
+    )
+    require(path, rows, lines, checks, error)
+    return rows.assign(**numbers)

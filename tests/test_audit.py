@@ -226,5 +226,24 @@ def test_rows_that_cannot_be_used_are_named(tiny):
     path = audit.rows_path(tiny, NAME)
     path.parent.mkdir()
     rows_of({"gradcam": [1.0]}).drop(columns="insertion").to_csv(path, index=False)
-    with pytest.raises(ExportError, match="none named insertion"):
+    with pytest.raises(ExportError, match="without insertion"):
         audit.read_audit(tiny, NAME)
+    rows = rows_of({"gradcam": [1.0, np.nan], "centre": [0.0, 1.0]})
+    for damaged, message in (
+        (rows[:0], "at least one row"),
+        (rows[:2], "rows of the method centre"),
+        (pd.concat([rows, rows[1:2]]), "line 6, column method: expected no other row of the same image_id and method"),
+        (rows.assign(deletion=2.0), "line 2, column deletion: expected a number from -1 to 1. Received: '2.0'"),
+        (rows.assign(patient_id=""), "column patient_id: expected a name"),
+    ):
+        damaged.to_csv(path, index=False)
+        with pytest.raises(ExportError, match=message):
+            audit.read_audit(tiny, NAME)
+    rows.to_csv(path, index=False)
+    pd.testing.assert_frame_equal(audit.read_audit(tiny, NAME), rows)
+
+
+def test_a_pointing_game_that_is_always_lost_has_the_exact_interval():
+    found = audit.estimates(rows_of({"gradcam": [0.0] * 8, "centre": [0.5] * 8}), "pointing")
+    assert (found["gradcam"].value, found["gradcam"].low) == (0, 0)
+    assert found["gradcam"].high == pytest.approx(1 - 0.025 ** (1 / 8))

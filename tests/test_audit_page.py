@@ -105,7 +105,7 @@ def test_images_that_a_measure_is_not_asked_of_bring_another_without_a_warning(r
 def test_rows_that_cannot_be_used_are_named_and_the_others_stay(root):
     write_rows(root, "beta", PHANTOMS, rows_of(HITS).drop(columns="insertion"))
     app = visit(PAGE, set=PHANTOMS, measure="pointing")
-    assert "none named insertion" in app.warning[0].value
+    assert "without insertion" in app.warning[0].value
     assert list(table(app).index) == ["Alpha"]
 
 

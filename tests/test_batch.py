@@ -170,6 +170,13 @@ DAMAGE = {
     "a probability edited": lambda lines: [*lines[:9], lines[9].replace(",0.", ",7."), *lines[10:]],
     "a probability that is no number": lambda lines: [*lines[:9], lines[9].replace(",0.", ",nan"), *lines[10:]],
     "a label edited": lambda lines: [line.replace(",1,,", ",0,,") for line in lines],
+    "a patient edited": lambda lines: [
+        *lines[:9],
+        lines[9].replace(",", ",other/", 1),
+        *lines[10:],
+    ],
+    "a kind edited": lambda lines: [line.replace(",0,,", ",0,virus,") for line in lines],
+    "doubts edited": lambda lines: [line.rstrip("\n") + "strange\n" for line in lines],
     "an unknown image": lambda lines: [*lines, lines[5].replace(".png", ".jpg")],
     "an open quote": lambda lines: [*lines[:5], '"' + lines[5], *lines[6:]],
     "a blank line": lambda lines: [*lines[:5], "\n", *lines[5:]],

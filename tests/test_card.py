@@ -128,11 +128,18 @@ def test_no_operating_point_is_chosen_on_a_test_split(folder, name):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff\xfe\x00", b"[]", b"null", b"version https://git-lfs.github.com\n"]
+    "content",
+    [b"", b"{", b"\xff\xfe\x00", b"[]", b"null", b"version https://git-lfs.github.com\n", b"[" * 100_000, b"9" * 5000],
 )
 def test_a_file_that_is_no_card(folder, content):
     (folder / "card.json").write_bytes(content)
     assert "expected" in damaged(folder / "card.json")
+
+
+def test_a_number_that_no_float_holds_is_named(folder):
+    path = folder / "card.json"
+    path.write_text(re.sub(r'"temperature": [0-9.]+', f'"temperature": {10**400}', path.read_text()))
+    assert "too large" in damaged(path)
 
 
 def test_a_missing_card(folder):

@@ -1,6 +1,7 @@
 """Collections: the contract for all in the registry, then each one's reading of its folder."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -192,6 +193,7 @@ def test_a_kept_medmnist_film_does_not_keep_its_split(tmp_path):
         (lambda data: b"", "not a zip file"),
         (lambda data: b"<html>not found</html>", "not a zip file"),
         (lambda data: data.replace(b"train_labels", b"other_labels"), "train_labels.npy"),
+        (lambda data: re.sub(rb"(?s)(PK\x01\x02.{6})\x08\x00", b"\\1\x63\x00", data), "compression method"),
     ],
 )
 def test_a_damaged_medmnist_file_is_named_with_the_way_out(tmp_path, damage, received):

@@ -209,9 +209,8 @@ def test_the_patients_of_a_rate_are_those_with_an_image_in_its_denominator(thres
     rows = drawn_rows(8, patients=40, images_each=3)
     rows["label"] = np.random.default_rng(8).integers(0, 2, len(rows))
     ill, called = rows["label"] == 1, rows["probability"] >= threshold
-    denominators = {"sensitivity": ill, "specificity": ~ill, "ppv": called, "npv": ~called, "f1": ill | called}
+    denominators = {"accuracy": called | True, "sensitivity": ill, "specificity": ~ill, "ppv": called, "npv": ~called}
     expected = {name: rows.loc[chosen, "patient_id"].nunique() for name, chosen in denominators.items()}
-    expected |= {"accuracy": 40, "macro_recall": min(expected["sensitivity"], expected["specificity"])}
     patient = np.unique(rows["patient_id"], return_inverse=True)[1]
     found = evaluation.patients_counted(patient, called.to_numpy().astype(int), ill.to_numpy(), 1)
     assert {name: int(counts[0]) for name, counts in found.items()} == expected
@@ -226,6 +225,11 @@ def test_a_rate_of_one_has_the_exact_interval_of_its_patients():
         exact = binomtest(patients_counted, patients_counted).proportion_ci(method="exact")
         assert (found[name].low, found[name].high) == pytest.approx((exact.low, exact.high))
     assert 0 < found["specificity"].low < found["specificity"].value < found["specificity"].high
+    # What is made of it is as unsure as it is.
+    ends = [(getattr(found["sensitivity"], end) + getattr(found["specificity"], end)) / 2 for end in ("low", "high")]
+    assert [found["macro_recall"].low, found["macro_recall"].high] == pytest.approx(ends)
+    recall, precision = found["sensitivity"].low, found["ppv"].low
+    assert found["f1"].low == pytest.approx(2 * recall * precision / (recall + precision))
     nobody = evaluation.estimates(rows_of([1, 1, 0], [0.1, 0.1, 0.1]), 0.5)
     assert nobody["sensitivity"].low == nobody["f1"].low == 0
     assert nobody["sensitivity"].high == pytest.approx(binomtest(0, 2).proportion_ci(method="exact").high)
@@ -239,6 +243,18 @@ def test_the_interval_of_a_rate_near_one_holds_the_truth():
         alarmed = np.random.default_rng(seed).random(60) < 0.01
         estimate = evaluation.estimates(rows_of([0] * 60, alarmed * 0.8), 0.5, resamples=100)["specificity"]
         held.append(estimate.low <= 0.99 <= estimate.high)
+    assert np.mean(held) >= 0.9
+
+
+def test_the_interval_of_a_mean_of_rates_holds_the_truth_when_few_patients_are_ill():
+    """Of five ill patients who are caught with 9 in 10, all are in most samples: the interval must not be theirs of the
+    well ones alone."""
+    held = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        called = np.r_[rng.random(5) < 0.9, rng.random(200) < 0.2]
+        found = evaluation.estimates(rows_of([1] * 5 + [0] * 200, called * 0.8), 0.5, resamples=100)["macro_recall"]
+        held.append(found.low <= 0.85 <= found.high)
     assert np.mean(held) >= 0.9
 
 

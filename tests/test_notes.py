@@ -63,6 +63,7 @@ GOOD = line("chest_xray", "test/a", "yes", "seen")
     [
         (b"", "Line 1: expected the columns .* Received: nothing"),
         (b"image_id,note\n", "Line 1: .* Received: image_id, note, without collection, star"),
+        (line(*COLUMNS, "note") + line("c", "test/b", "", "", ""), "Line 1: expected every column once"),
         (HEADER + GOOD + line("chest_xray", "test/b", "yes"), "Line 3: expected 4 values, one per column. Received: 3"),
         (HEADER + line("chest_xray", "test/b", "maybe", ""), "Line 2, column star: expected yes or nothing.*'maybe'"),
         (HEADER + line("", "test/b", "", ""), "Line 2, column collection"),

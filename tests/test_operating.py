@@ -36,6 +36,13 @@ def test_youden_is_the_best_of_all_thresholds_and_the_highest_of_those(seed):
     assert threshold not in probabilities or threshold == probabilities.min()
 
 
+def test_youden_takes_the_higher_of_two_that_rounding_alone_tells_apart():
+    # At 0.85: 1 of 6 and none of the normal; at 0.2: all ill and 5 of 6.
+    labels = np.array([1] * 6 + [0] * 6)
+    probabilities = np.array([0.9, *[0.3] * 5, 0.8, 0.7, 0.6, 0.5, 0.4, 0.1])
+    assert youden(probabilities, labels) == pytest.approx(0.85)
+
+
 def test_scores_that_are_all_alike_give_that_score():
     probabilities, labels = np.full(6, 0.7), np.array([0, 1, 0, 1, 0, 1])
     assert at_sensitivity(probabilities, labels, 0.95) == youden(probabilities, labels) == 0.7

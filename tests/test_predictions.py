@@ -107,6 +107,7 @@ def test_lines_are_counted_as_an_editor_does(tmp_path):
         (b"\xff\xfe\x00", "expected UTF-8 text"),
         (HEADER.encode(), "expected at least one row. Received: none"),
         (b"image_id,patient_id,label,probability\na,p,0,0.5", "without subtype"),
+        (b"image_id,patient_id,label,subtype,probability,label\na,p,0,,0.5,0", "with label twice"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "line 1: expected the columns"),
     ],
 )

@@ -95,11 +95,32 @@ def test_rows_that_cannot_be_used_are_named(stored):
         shortcuts.read_shortcuts(stored, "chest_xray-test")
     path = shortcuts.rows_path(stored, "phantom-test")
     some_rows().drop(columns="share").to_csv(path, index=False)
-    with pytest.raises(ExportError, match="none named share"):
+    with pytest.raises(ExportError, match="without share"):
         shortcuts.read_shortcuts(stored, "phantom-test")
     rows = some_rows()
     rows[rows["change"] != "lungs"].to_csv(path, index=False)
-    with pytest.raises(ExportError, match="expected the changes nothing, marker"):
+    with pytest.raises(ExportError, match="with each of the changes nothing, marker"):
+        shortcuts.read_shortcuts(stored, "phantom-test")
+
+
+DAMAGE = {
+    "nothing left": (lambda lines: [], "line 1: expected the columns"),
+    "a line cut off": (lambda lines: [*lines[:-1], lines[-1][:12]], "expected 6 values"),
+    "the last lines gone": (lambda lines: lines[:-2], "expected every one of 4 images"),
+    "a row twice": (lambda lines: [*lines, lines[4]], "no other row of the same image_id and change"),
+    "a word": (lambda lines: [*lines[:3], lines[3].rpartition(",")[0] + ",high"], "column probability.*'high'"),
+    "no number": (lambda lines: [lines[0], *(line.rpartition(",")[0] + "," for line in lines[1:])], "from 0 to 1"),
+    "another label": (lambda lines: [line.replace(",1,", ",0.5,") for line in lines], "labels of 0 or 1"),
+    "other bytes": (lambda lines: [*lines, "\udcff"], "expected UTF-8 text"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_rows_are_named(stored, damage):
+    path = shortcuts.rows_path(stored, "phantom-test")
+    edit, message = DAMAGE[damage]
+    path.write_bytes("\n".join(edit(path.read_text().splitlines())).encode(errors="surrogateescape"))
+    with pytest.raises(ExportError, match=message):
         shortcuts.read_shortcuts(stored, "phantom-test")
 
 

@@ -67,6 +67,22 @@ def write_manifest(films: Path, columns=MANIFEST_COLUMNS, unknown: int = 0) -> N
             writer.writerow((split, label, name, *size)[: len(columns)])
 
 
+def test_a_manifest_is_read_as_a_spreadsheet_saves_it_and_named_when_it_is_none(films):
+    write_manifest(films)
+    path = films / MANIFEST
+    image_id, content = development_entries(ChestXrayCollection(films))[0].id, path.read_bytes()
+    size = ChestXrayCollection(films).native_size(image_id)
+    path.write_bytes(b"\xef\xbb\xbf" + content)
+    assert ChestXrayCollection(films).native_size(image_id) == size
+    for damaged, message in (
+        (b"\xff\xfe" + content, "UTF-8 text"),
+        (b"x" * 200_000 + b"\n", "larger than field limit"),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(CollectionUnavailable, match=f"{MANIFEST}: .*{message}"):
+            ChestXrayCollection(films).native_size(image_id)
+
+
 def test_films_whose_height_says_the_wrong_thing_are_kept_apart(films):
     write_manifest(films, unknown=4)
     collection = ChestXrayCollection(films)

@@ -93,17 +93,22 @@ class ChestXrayCollection:
         path = self.root / MANIFEST
         if not path.is_file():
             return None
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            if missing := [name for name in MANIFEST_COLUMNS if name not in (rows.fieldnames or ())]:
-                raise CollectionUnavailable(
-                    f"{path}: expected the columns {', '.join(MANIFEST_COLUMNS)}. Received: no {', '.join(missing)}."
-                )
-            found = {}
-            for row in rows:
-                split, label, name, *size = (row[column] or "" for column in MANIFEST_COLUMNS)
-                if all(side.isdecimal() for side in size):
-                    found[f"{split}/{label}/{name}"] = (int(size[0]), int(size[1]))
+        try:
+            # A spreadsheet puts a mark before the first column's name.
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file)
+                names, rows = reader.fieldnames or (), list(reader)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise CollectionUnavailable(f"{path}: expected comma-separated UTF-8 text. Received: {error}.") from error
+        if missing := [name for name in MANIFEST_COLUMNS if name not in names]:
+            raise CollectionUnavailable(
+                f"{path}: expected the columns {', '.join(MANIFEST_COLUMNS)}. Received: no {', '.join(missing)}."
+            )
+        found = {}
+        for row in rows:
+            split, label, name, *size = (row[column] or "" for column in MANIFEST_COLUMNS)
+            if all(side.isdecimal() and len(side) < 7 for side in size):
+                found[f"{split}/{label}/{name}"] = (int(size[0]), int(size[1]))
         return found
 
 

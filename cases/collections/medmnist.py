@@ -104,7 +104,8 @@ def _member(path: Path, name: str) -> np.ndarray:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
             return np.lib.format.read_array(member, allow_pickle=False)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    # The last is what zipfile says of methods and flags that it does not know.
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise RadiographError(
             f"{path.name}: expected a whole .npz file with the array {name}. Received: {error or 'an empty file'}."
         ) from error

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from model_zoo.intervals import clustered_mean
+from model_zoo.intervals import clustered_mean, clustered_share
 from model_zoo.lungs.card import EXPORT
 from model_zoo.registry import ExportError
 
@@ -30,7 +30,8 @@ def read_rows(name: str, folder: Path = EXPORT) -> pd.DataFrame:
 def summarise(rows: pd.DataFrame) -> dict[str, list[float]]:
     """Mean Dice and mean 95th-percentile Hausdorff distance as [value, low, high], with 95% intervals from a bootstrap
     over patients, and the share of images in which lungs were found."""
-    figures = {name: clustered_mean(rows[name], rows["patient_id"]) for name in ("dice", "hausdorff95", "found")}
+    figures = {name: clustered_mean(rows[name], rows["patient_id"]) for name in ("dice", "hausdorff95")}
+    figures["found"] = clustered_share(rows["found"], rows["patient_id"])
     return {name: [round(v, 4) for v in (figure.value, figure.low, figure.high)] for name, figure in figures.items()}
 
 

@@ -19,7 +19,7 @@ from cases.collections.base import Collection, Entry
 from cases.decode import decode
 from cases.preprocess import model_input
 from model_zoo.card import read_card, write_card
-from model_zoo.intervals import Estimate, clustered_mean, exact_at_the_ends, exact_interval
+from model_zoo.intervals import Estimate, clustered_share, exact_interval
 from model_zoo.lungs.card import EXPORT
 from model_zoo.lungs.gate import (
     MEASURES,
@@ -198,8 +198,7 @@ def _limited_to(names: Sequence[str], films: pd.DataFrame, card: GateCard, turne
 
 def _alarms(films: pd.DataFrame, card: GateCard) -> Estimate:
     """The share of films that are doubted."""
-    patients = films["patient_id"]
-    return exact_at_the_ends(clustered_mean(doubted(films, card), patients), patients.nunique())
+    return clustered_share(doubted(films, card), films["patient_id"])
 
 
 def _share(values: pd.Series) -> Estimate:

@@ -63,10 +63,10 @@ def chosen(
         st.warning(f"There is no {name} {plain(value)} here. This is another one.", icon=":material/link_off:")
     if value not in options:
         value = _remembered(memory)
-    elif memory:
-        st.session_state.setdefault(_MEMORY, {})[memory] = value
     if value not in options:
         value = options[0] if default is None else default
+    elif memory:
+        st.session_state.setdefault(_MEMORY, {})[memory] = value
     st.session_state[_VIEW][name] = value
     return value
 
@@ -92,7 +92,7 @@ def addressed(name: str, memory: str | None = None) -> str | None:
     value = st.query_params.get(name)
     if value is None:
         value = _remembered(memory)
-    elif memory:
+    if value is not None and memory:
         st.session_state.setdefault(_MEMORY, {})[memory] = value
     st.session_state[_VIEW][name] = value
     return value

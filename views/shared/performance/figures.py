@@ -102,7 +102,8 @@ def show_prevalence(scene: Scene, threshold: float) -> None:
     st.markdown(_in_children(prevalence, rates["sensitivity"].value, rates["specificity"].value))
     st.caption(
         "Sensitivity and specificity are taken to be the same there as on these images, which other children, other "
-        "machines and milder cases can prove wrong. The intervals are from the same resamples of patients."
+        "machines and milder cases can prove wrong. The intervals are from the same resamples of patients, or from the "
+        "ends of those two rates' intervals where one of them is 0 or 1."
     )
 
 
