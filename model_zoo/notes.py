@@ -1,21 +1,19 @@
 """What a person writes down about images, and the CSV file that keeps it beyond a visit.
 
-The file is made for a spreadsheet and read back from one: texts that a spreadsheet would take for a formula get an
-apostrophe in front (OWASP, "CSV Injection"), which reading takes off again. Any columns may stand beside COLUMNS.
+The file is made for a spreadsheet and read back from one. Any columns may stand beside COLUMNS.
 """
 
 import csv
 import io
-import re
 from dataclasses import dataclass
 
 import pandas as pd
 
+from model_zoo.tables import for_spreadsheets, unguarded
+
 MAX_LENGTH = 500
 COLUMNS = ("collection", "image_id", "star", "note")
 STARRED = "yes"
-
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 class NotesError(ValueError):
@@ -32,17 +30,14 @@ class Note:
 
 def write_notes(table: pd.DataFrame) -> bytes:
     """A table with at least COLUMNS as CSV in UTF-8; star is STARRED or ""."""
-    texts = table.select_dtypes(exclude="number").columns
-    safe = table.assign(**{column: table[column].map(_guarded) for column in texts})
-    # With the mark that tells Excel the encoding.
-    return safe.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC).encode("utf-8-sig")
+    return for_spreadsheets(table)
 
 
 def read_notes(data: bytes) -> dict[tuple[str, str], Note]:
     """(collection id, image id) -> Note, of the images with a star or a text. Raises NotesError."""
     notes, known = {}, set()
     for line, record in _records(data):
-        collection_id, image_id, star, text = (_unguarded(record[column]) for column in COLUMNS)
+        collection_id, image_id, star, text = (unguarded(record[column]) for column in COLUMNS)
         checks = (
             ("collection", collection_id != "", "a collection's id", collection_id),
             ("image_id", image_id != "", "an image's path in its collection", image_id),
@@ -82,11 +77,3 @@ def _records(data: bytes):
         raise NotesError(f"Line {reader.line_num}: expected comma-separated text. Received: {error}.") from None
     except UnicodeDecodeError as error:
         raise NotesError(f"Expected a CSV file in UTF-8. Received: {error}.") from None
-
-
-def _guarded(text: str) -> str:
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _unguarded(text: str) -> str:
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

@@ -1,12 +1,15 @@
-"""Strict reading of the small CSV files of an export, so that an edited or cut one is named by file and line."""
+"""Strict reading of the small CSV files of an export, which names what is damaged; tables for spreadsheets."""
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def read_table(
@@ -94,3 +97,20 @@ def read_measures(
     )
     require(path, rows, lines, checks, error)
     return rows.assign(**numbers)
+
+
+def for_spreadsheets(table: "pd.DataFrame") -> bytes:
+    """A CSV file of a table with texts of people: a spreadsheet takes none of them for a formula (an apostrophe stands
+    before one that begins like one, OWASP's "CSV injection"), and reads the encoding from the mark at its start."""
+    texts = table.select_dtypes(exclude="number").columns
+    safe = table.assign(**{column: table[column].map(_guarded) for column in texts})
+    return safe.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC).encode("utf-8-sig")
+
+
+def unguarded(text: str) -> str:
+    """A cell of for_spreadsheets() as it was."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def _guarded(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text

@@ -264,6 +264,15 @@ def test_back_from_the_images_of_a_cell_finds_the_view_that_was_left(page, addre
     page.goto(f"{address}/performance?model=cnn11&set=phantom-test&prevalence=0.123")
     clicked_false_negatives(page)
     page.get_by_text("Pneumonias that the model calls normal").wait_for()
+    settled(page)
+    # What came along is dropped at the first choice.
+    page.get_by_role("radio", name="True positives").click()
+    page.wait_for_url("**/errors?*outcome=true*positive*")
+    assert "prevalence" not in page.url
+    settled(page)
+    page.go_back()
+    page.get_by_text("Pneumonias that the model calls normal").wait_for()
+    settled(page)
     page.go_back()
     page.get_by_text("123 are ill").wait_for()
     assert "prevalence=0.123" in page.url

@@ -345,6 +345,21 @@ def test_a_model_without_rows_of_the_images_takes_others_without_a_warning(root)
     assert not view(app).keys() & {"set", "image", "subtype"}
 
 
+def test_images_that_no_other_model_has_rows_of_drop_what_is_asked_of_those(root):
+    (root / "beta" / "predictions" / "chest_xray-test.csv").unlink()
+    app = visit(ERRORS, model="alpha", set="phantom-test", outcome="all", agreement="alone")
+    healthy(app.selectbox[1].set_value("chest_xray-test").run())
+    assert not app.warning
+    assert view(app)["outcome"] == "all"
+    assert "agreement" not in view(app)
+
+
+def test_another_outcome_shows_the_evidence_for_its_own_call(root):
+    app = visit(ERRORS, model="alpha", set="phantom-test", outcome="all", direction="normal")
+    healthy(app.pills(key="address.outcome").set_value("false negative").run())
+    assert "direction" not in view(app)
+
+
 def test_a_case_shows_all_opinions_from_their_rows(root):
     image_id = ids(root, "false positive")[0]
     app = visit(ERRORS, model="alpha", set="phantom-test", threshold="0.05", image=image_id)

@@ -1,7 +1,7 @@
 """The page "Your own folder" and what the evidence pages make of a scored folder, through AppTest."""
 
 import shutil
-from io import StringIO
+from io import BytesIO
 from pathlib import Path
 from threading import Event, Lock
 from types import SimpleNamespace
@@ -140,7 +140,7 @@ def test_the_table_is_saved_with_the_threshold_that_it_was_called_at(engine, fol
     saved = []
     monkeypatch.setattr(streamlit, "download_button", lambda label, data, **settings: saved.append(data))
     app = scored(folder)
-    table = pd.read_csv(StringIO(saved[-1]()))
+    table = pd.read_csv(BytesIO(saved[-1]()), encoding="utf-8-sig")
     assert table["image"].tolist() == app.dataframe[0].value["image"].tolist()
     assert table["threshold"].eq(export().card.threshold.value).all()
     assert (

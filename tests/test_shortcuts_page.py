@@ -46,6 +46,15 @@ def test_all_networks_are_shown_apart_and_baselines_are_none_of_them(app_with_ro
     assert list(app.dataframe[0].value)[1:] == ["nothing", "side marker", "borders", "all but the lungs", "the lungs"]
 
 
+def test_a_model_is_still_chosen_after_a_look_at_all_of_them(app_with_rows):
+    app = open_page(PAGE)
+    control(app.selectbox, "address.model").set_value("twin").run()
+    for view in ("models", "film", "model"):
+        control(app.get("button_group"), "address.show").set_value(view).run()
+        assert not app.exception
+    assert control(app.selectbox, "address.model").value == "twin"
+
+
 def test_a_baseline_whose_rows_are_damaged_leaves_the_networks(app_with_rows, monkeypatch):
     def damaged(export, name):
         raise PredictionsError("line 3: expected a number")

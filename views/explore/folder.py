@@ -15,6 +15,7 @@ from model_zoo import batch
 from model_zoo.card import CardError
 from model_zoo.predictions import DISAGREEMENT, DOUBTS, PredictionsError
 from model_zoo.registry import Export, ExportError
+from model_zoo.tables import for_spreadsheets
 from views.shared import address, cache, evidence, jobs, words
 from views.shared.figures.folder import probability_histogram
 from views.shared.frame import ground
@@ -220,7 +221,7 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
         column_order=("probability", "image", "call", DISAGREEMENT, DOUBTS, "label"),
         column_config={
             "image": st.column_config.TextColumn(width="medium"),
-            "probability": st.column_config.NumberColumn(width="small", help="Of pneumonia."),
+            "probability": st.column_config.NumberColumn(width=110, help="Of pneumonia."),
             "call": "the model says",
             DISAGREEMENT: st.column_config.NumberColumn(
                 format="%.3f", help="The standard deviation of the members' probabilities: 0 when all say the same."
@@ -244,7 +245,7 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
     st.caption("Mark a row to open its image, with the map of where the model looked.")
     st.download_button(
         f"Download {words.counted(len(table), 'row')} (CSV)",
-        lambda: for_reading(table, threshold).assign(threshold=threshold).to_csv(index=False, float_format="%.6f"),
+        lambda: for_spreadsheets(for_reading(table, threshold).assign(threshold=threshold)),
         file_name=f"{collection_id}-{export.id}.csv",
         mime="text/csv",
         icon=":material/download:",

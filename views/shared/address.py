@@ -18,8 +18,9 @@ from views.shared.words import plain
 
 T = TypeVar("T")
 
-# The parameters of the page being drawn, what this visit chose last, and (frame.arrivals, that) on arrival at the page.
-_VIEW, _MEMORY, _ARRIVAL = "address.view", "address.memory", "address.arrival"
+# The parameters of the page being drawn; what this visit chose last; (frame.arrivals, that) on arrival at the page;
+# (frame.arrivals, parameters that came along from the page before), see leave_for().
+_VIEW, _MEMORY, _ARRIVAL, _ALONG = "address.view", "address.memory", "address.arrival", "address.along"
 
 
 def start(title: str) -> None:
@@ -126,20 +127,30 @@ def kept(name: str, options: Collection[str]) -> dict[str, str | None]:
 
 
 def choose(**parameters: str | None) -> None:
-    """Change these parameters of the view as a person's choice, None to leave one out, and write the address."""
-    view = {**st.session_state[_VIEW], **parameters}
-    st.query_params.from_dict({name: value for name, value in view.items() if value is not None})
+    """Change these parameters of the view as a person's choice, None to leave one out, and write the address.
+
+    What the address has for a part of the page that is not drawn now stays: that part may be drawn again.
+    """
+    arrival, along = st.session_state.get(_ALONG, (0, ()))
+    foreign = along if arrival == arrivals() else ()
+    own = {name: value for name, value in st.query_params.items() if name not in foreign}
+    st.query_params.from_dict(_present({**own, **st.session_state[_VIEW], **parameters}))
 
 
 def leave_for(page: str, **parameters: str) -> None:
     """Open another page, at these parameters, as a link does. For what cannot be a link, such as a cell of a chart.
 
     page: its file. Streamlit writes the parameters into the address of the page that is left before it goes, so those
-    of its own view stay among them, read by now or not: the browser's Back finds them again. The other page reads its
-    own alone.
+    of its own view come along: the browser's Back finds them again. The other page reads its own alone, and drops them
+    at the first choice.
     """
-    view = {**st.query_params, **st.session_state[_VIEW], **parameters}
-    st.switch_page(page, query_params={name: value for name, value in view.items() if value is not None})
+    own = _present({**st.query_params, **st.session_state[_VIEW]})
+    st.session_state[_ALONG] = arrivals() + 1, own.keys() - parameters.keys()
+    st.switch_page(page, query_params={**own, **parameters})
+
+
+def _present(view: dict[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in view.items() if value is not None}
 
 
 def choose_from_widget(name: str, key: str, others: Callable[[str], dict] | None = None) -> None:

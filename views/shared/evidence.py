@@ -18,7 +18,7 @@ SYNTHETIC = (
     "not how good the model is on real films."
 )
 # Parameters that mean something in one set alone.
-_OF_A_SET = {"page": None, "image": None, "subtype": None}
+_OF_A_SET = {"page": None, "image": None, "subtype": None, "agreement": None}
 _PARTS = {
     "test": "test split",
     "validation": "validation split",

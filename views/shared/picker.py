@@ -103,6 +103,8 @@ def _choose_entry(collection_id: str, entries: tuple[Entry, ...]) -> Case | None
             -(-len(shown) // PER_PAGE),
             default=shown.index(entry) // PER_PAGE + 1,
             max_visible_pages=5,
+            # The width of five pages: left to itself beside others, Streamlit 1.65 leaves out the second of two.
+            width=264,
             key=f"page of {collection_id} {entry.id}",
         )
     with strip:
@@ -204,6 +206,7 @@ _STRIP_STYLE = """<style>
 .st-key-film_strip > .stElementContainer:has(button) { flex: 1 0 4.9rem !important; max-width: 8rem; }
 .st-key-film_strip button { padding: 0; width: 100%; aspect-ratio: 1; overflow: hidden; border-width: 0; }
 .st-key-film_strip :is(button div, button span, button p) { width: 100%; height: 100%; margin: 0; line-height: 0; }
+.st-key-film_strip button p:not(:has(img)) { line-height: 1.3; white-space: normal; font-size: 0.8rem; }
 .st-key-film_strip button img { width: 100%; height: 100%; max-height: none; object-fit: cover; margin: 0; }
 .st-key-film_strip button[kind="primary"] { padding: 4px; }
 .st-key-film_strip button[kind="primary"] img { border-radius: 0.4rem; }

@@ -113,7 +113,7 @@ def show_outcomes(cases: pd.DataFrame, wanted: Wanted) -> None:
         "outcome",
         list(OUTCOMES),
         wanted.outcome,
-        others=_from_the_start,
+        others=lambda _: {"page": None, "direction": None},
         format_func=lambda option: f"{OUTCOMES[option][0]} ({counts.get(option, 0):,})",
         required=True,
         label_visibility="collapsed",
