@@ -208,6 +208,6 @@ _STRIP_STYLE = """<style>
 .st-key-film_strip :is(button div, button span, button p) { width: 100%; height: 100%; margin: 0; line-height: 0; }
 .st-key-film_strip button p:not(:has(img)) { line-height: 1.3; white-space: normal; font-size: 0.8rem; }
 .st-key-film_strip button img { width: 100%; height: 100%; max-height: none; object-fit: cover; margin: 0; }
-.st-key-film_strip button[kind="primary"] { padding: 4px; }
+.st-key-film_strip button[kind="primary"] { padding: 4px; scroll-initial-target: nearest; }
 .st-key-film_strip button[kind="primary"] img { border-radius: 0.4rem; }
 </style>"""
