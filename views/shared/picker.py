@@ -202,7 +202,7 @@ def _receive_upload() -> None:
 
 # A button's label may hold an image, drawn as an icon; here it is the whole button.
 _STRIP_STYLE = """<style>
-.st-key-film_strip { overflow-x: auto; padding: 4px; }
+.st-key-film_strip { overflow-x: auto; padding: 4px; scroll-padding: 4px; }
 .st-key-film_strip > .stElementContainer:has(button) { flex: 1 0 4.9rem !important; max-width: 8rem; }
 .st-key-film_strip button { padding: 0; width: 100%; aspect-ratio: 1; overflow: hidden; border-width: 0; }
 .st-key-film_strip :is(button div, button span, button p) { width: 100%; height: 100%; margin: 0; line-height: 0; }
