@@ -59,9 +59,8 @@ def rows_path(export: Export, name: str) -> Path:
 
 def read_looking(export: Export, name: str) -> pd.DataFrame:
     """Rows of one set. Raises ExportError for a file that is missing, cut or edited into something else."""
-    return read_measures(
-        rows_path(export, name), f"rows of where {export.id} looks", COLUMNS, ("image_id",), ExportError
-    )
+    contents = f"rows of where {export.id} looks, which `python -m train audit {export.id}` writes"
+    return read_measures(rows_path(export, name), contents, COLUMNS, ("image_id",), ExportError)
 
 
 def estimates(rows: pd.DataFrame) -> dict[str, Estimate]:

@@ -230,5 +230,8 @@ def test_the_command_makes_it_and_list_shows_it(root, monkeypatch, capsys):
     monkeypatch.setattr(command, "scan", lambda: ({"together": open_export("together", root)}, {}))
     assert command.main(["list"]) == 0
     assert "together                 committee of one, two\n" in capsys.readouterr().out
+    monkeypatch.setattr(command, "scan", lambda: ({}, {"together": "member one: other weights"}))
+    assert command.main(["list"]) == 0
+    assert "together                 broken export: member one: other weights\n" in capsys.readouterr().out
     assert command.main(["committee", "together", "one"]) == 2
     assert "error: Expected two different members" in capsys.readouterr().err

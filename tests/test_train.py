@@ -603,6 +603,15 @@ class TestTeacher:
         with pytest.raises(RecipeError, match=expected):
             dataclasses.replace(hinted, **changes)
 
+    def test_a_copied_recipe_with_the_id_of_another_is_refused(self, monkeypatch):
+        from train.recipes import cnn8
+
+        copied = cnn8.recipe
+        for quick in (False, True):
+            monkeypatch.setattr(cnn8, "recipe", lambda quick: dataclasses.replace(copied(quick), id="cnn11"))
+            with pytest.raises(RecipeError, match="Expected the id 'cnn8' in the recipe"):
+                load_recipe("cnn8", quick)
+
     def test_a_card_from_before_a_setting_of_the_split_means_its_default(self, exported, monkeypatch):
         older = {name: value for name, value in exported.card.recipe.items() if name != "random_test_share"}
         card = dataclasses.replace(exported.card, recipe=older)

@@ -289,6 +289,8 @@ def _list(options) -> None:
             print(f"{export.id:24} committee of {', '.join(member.id for member in export.members)}")
         elif not export.sees_pixels:
             print(f"{export.id:24} exported, sees no pixels")
+    for model_id in sorted(problems.keys() - set(recipe_ids())):
+        print(f"{model_id:24} broken export: {problems[model_id]}")
 
 
 def _samples(options) -> None:

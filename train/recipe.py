@@ -258,7 +258,8 @@ def split_repeat(model_id: str) -> tuple[str, str]:
 def load_recipe(model_id: str, quick: bool = False) -> Recipe:
     """The recipe of that id. "<id>-repeat-<n>" is the recipe <id> again, on the same split with other draws.
 
-    Raises RecipeError for an id without a recipe file."""
+    Raises RecipeError for an id without a recipe file, and for a file whose recipe has another id: its export would
+    take the place of that model's."""
     name, repeat = split_repeat(model_id)
     if name not in recipe_ids() or (model_id != name and not re.fullmatch("[1-9][0-9]*", repeat)):
         raise RecipeError(
@@ -266,6 +267,8 @@ def load_recipe(model_id: str, quick: bool = False) -> Recipe:
             f"{recipe_ids()[0]}-repeat-1. Received: {model_id!r}."
         )
     recipe = importlib.import_module(f"train.recipes.{name.replace('-', '_')}").recipe(quick)
+    if recipe.id != name:
+        raise RecipeError(f"Expected the id {name!r} in the recipe of that file. Received: {recipe.id!r}.")
     if not repeat:
         return recipe
     return replace(recipe, id=model_id, title=f"{recipe.title}, repeat {int(repeat)}", repeat=int(repeat))
