@@ -48,7 +48,7 @@ def outcome(rows: pd.DataFrame, threshold: float) -> pd.Series:
 
 def estimates(rows: pd.DataFrame, threshold: float, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Estimate]:
     """rates() at a threshold, "auroc", "average_precision", the calibration error "ece" and the Brier score "brier",
-    each with its interval.
+    the mean squared gap between probability and label (Brier 1950), each with its interval.
 
     The same rows always give the same intervals. AUROC and average precision are nan when a class that they need is
     absent; where they are 1, their interval is empty, and promises too much. The calibration error is a mean of
@@ -83,7 +83,7 @@ def estimates(rows: pd.DataFrame, threshold: float, resamples: int = RESAMPLES, 
     result = {}
     for name, (observed,) in figures(np.ones((len(patients), 1), np.int64)).items():
         result[name] = Estimate.percentile(observed, np.concatenate([block[name] for block in drawn]))
-    result = with_exact_ends(result, {name: int(number) for name, (number,) in counted.items()})
+    result = with_exact_ends(result, {name: number for name, (number,) in counted.items()})
     ece = result["ece"]
     low, high = max(2 * ece.value - ece.high, 0.0), max(2 * ece.value - ece.low, ece.value)
     return {**result, "ece": Estimate(ece.value, low, high)}
@@ -214,11 +214,6 @@ def expected_calibration_error(rows: pd.DataFrame, bins: int = BINS) -> float:
     probability = rows["probability"].to_numpy()
     gaps = probability - rows["label"].to_numpy()
     return float(np.abs(np.bincount(_bin(probability, bins), weights=gaps, minlength=bins)).sum() / len(rows))
-
-
-def brier(rows: pd.DataFrame) -> float:
-    """Mean squared gap between probability and label (Brier 1950): 0 is perfect, always saying 0.5 scores 0.25."""
-    return float(np.mean((rows["probability"] - rows["label"]) ** 2))
 
 
 @dataclass(frozen=True)

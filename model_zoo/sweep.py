@@ -4,9 +4,9 @@ Drawing patients anew takes seconds for 100,000 images; after it has been done o
 any prevalence, with their intervals, are looked up in microseconds. They equal evaluation.estimates exactly.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -32,32 +32,31 @@ class Sweep:
     def estimates(self, threshold: float) -> dict[str, Estimate]:
         """evaluation.rates with intervals. Raises ValueError for a threshold that was not swept."""
         place = self.place(threshold)
-        patients = {name: int(numbers[place]) for name, numbers in self.patients.items()}
+        patients = {name: numbers[place] for name, numbers in self.patients.items()}
         return with_exact_ends(_estimates(rates(self._cells(threshold))), patients)
 
     def predictive_values(self, threshold: float, prevalence: float) -> dict[str, Estimate]:
         """ "ppv" and "npv" where the share `prevalence`, 0..1, of the children is ill: Bayes' theorem with the
         sensitivity and specificity of these rows. nan where nobody would be called, or one class is absent."""
-        names = "sensitivity", "specificity"
         drawn, given = rates(self._cells(threshold)), self.estimates(threshold)
-        found = _estimates(_predictive(*(drawn[name] for name in names), prevalence))
-        return {
-            name: of_shares(
-                value,
-                lambda *shares, name=name: float(_predictive(*shares, prevalence)[name]),
-                [given[share] for share in names],
-            )
-            for name, value in found.items()
-        }
+        found = _estimates(_predictive(drawn["sensitivity"], drawn["specificity"], prevalence))
+        shares = given["sensitivity"], given["specificity"]
+
+        def value(name: str, sensitivity: float, specificity: float) -> float:
+            return float(_predictive(sensitivity, specificity, prevalence)[name])
+
+        return {name: of_shares(estimate, partial(value, name), shares) for name, estimate in found.items()}
 
     def share_called(self, label: int) -> np.ndarray:
         """Of the images with this label the share called pneumonia at each threshold, (m, 3): value, low, high."""
         drawn = self.images[label] > 0
         shares = self.called[:, label, drawn] / self.images[label, drawn]
         found = np.column_stack([shares[:, 0], *np.percentile(shares[:, 1:], [2.5, 97.5], axis=1)])
-        patients = self.patients["sensitivity" if label else "specificity"]
-        for place in np.flatnonzero(np.isin(found[:, 0], (0, 1))):
-            found[place] = dataclasses.astuple(exact_at_the_ends(Estimate(*found[place]), patients[place]))
+        # The same patients at every threshold.
+        patients = self.patients["sensitivity" if label else "specificity"][0]
+        for end in (0.0, 1.0):
+            exact = exact_at_the_ends(Estimate(end, end, end), patients)
+            found[found[:, 0] == end] = exact.value, exact.low, exact.high
         return found
 
     def place(self, threshold: float) -> int:
@@ -97,7 +96,9 @@ def sweep(rows: pd.DataFrame, thresholds: Sequence[float], resamples: int = RESA
     return Sweep(thresholds, called[1:], called[0], patients_counted(patient, level, label == 1, len(thresholds)))
 
 
-def _predictive(sensitivity, specificity, prevalence: float) -> dict[str, np.ndarray]:
+def _predictive(
+    sensitivity: np.ndarray | float, specificity: np.ndarray | float, prevalence: float
+) -> dict[str, np.ndarray]:
     ill, well = prevalence, 1 - prevalence
     caught, missed = ill * sensitivity, ill * (1 - sensitivity)
     spared, alarmed = well * specificity, well * (1 - specificity)

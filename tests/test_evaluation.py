@@ -145,7 +145,7 @@ def test_same_rows_give_the_same_interval():
     ("name", "figure"),
     [
         ("accuracy", lambda rows: ((rows["probability"] >= 0.5) == (rows["label"] == 1)).mean()),
-        ("brier", evaluation.brier),
+        ("brier", lambda rows: brier_score_loss(rows["label"], rows["probability"])),
         ("ece", evaluation.expected_calibration_error),
     ],
 )
@@ -324,8 +324,7 @@ def test_expected_calibration_error_is_small_for_true_probabilities_and_large_fo
 def test_brier_and_summary_equal_scikit_learn():
     rows = drawn_rows(8, patients=70, images_each=2)
     summary = evaluation.summarise(rows, 0.5)
-    assert evaluation.brier(rows) == pytest.approx(brier_score_loss(rows["label"], rows["probability"]))
-    assert summary["brier"] == round(evaluation.brier(rows), 6)
+    assert summary["brier"] == round(brier_score_loss(rows["label"], rows["probability"]), 6)
     assert summary["log_loss"] == round(log_loss(rows["label"], rows["probability"]), 6)
     assert (summary["images"], summary["patients"]) == (140, 70)
     assert sum(summary["confusion"].values()) == 140

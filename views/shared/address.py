@@ -66,8 +66,8 @@ def chosen(
         value = _remembered(memory)
     if value not in options:
         value = options[0] if default is None else default
-    elif memory:
-        st.session_state.setdefault(_MEMORY, {})[memory] = value
+    else:
+        _remember(memory, value)
     st.session_state[_VIEW][name] = value
     return value
 
@@ -88,13 +88,18 @@ def _remembered(memory: str | None) -> str | None:
     return st.session_state[_ARRIVAL][1].get(memory)
 
 
+def _remember(memory: str | None, value: str) -> None:
+    if memory:
+        st.session_state.setdefault(_MEMORY, {})[memory] = value
+
+
 def addressed(name: str, memory: str | None = None) -> str | None:
     """The address's value of a parameter that has no default, as a part of the view. memory: as in chosen()."""
     value = st.query_params.get(name)
     if value is None:
         value = _remembered(memory)
-    if value is not None and memory:
-        st.session_state.setdefault(_MEMORY, {})[memory] = value
+    if value is not None:
+        _remember(memory, value)
     st.session_state[_VIEW][name] = value
     return value
 
