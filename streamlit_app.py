@@ -23,6 +23,9 @@ page = st.navigation(
             st.Page("views/evidence/audit.py", title="Audit of heatmaps", icon=":material/fact_check:"),
             st.Page("views/evidence/training.py", title="Training", icon=":material/show_chart:"),
         ],
+        "Learn": [
+            st.Page("views/learn/lessons.py", title="Lessons", icon=":material/school:"),
+        ],
     }
 )
 notice()

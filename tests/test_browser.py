@@ -25,7 +25,8 @@ from views.shared.frame import NOTICE
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = os.environ.get("LUNGLENS_CHROMIUM")
-PAGES = ("", "diagnose", "methods", "folder", "performance", "compare", "errors", "audit", "training")
+PAGES = ["", "diagnose", "methods", "folder", "performance", "compare", "errors", "shortcuts", "audit", "training"]
+PAGES += ["lessons"]
 PATIENCE = 120_000
 
 pytestmark = [
@@ -276,6 +277,23 @@ def test_back_from_the_images_of_a_cell_finds_the_view_that_was_left(page, addre
     page.go_back()
     page.get_by_text("123 are ill").wait_for()
     assert "prevalence=0.123" in page.url
+
+
+def test_a_lesson_leads_to_the_view_that_it_speaks_of_and_gives_a_sheet_to_print(page, address):
+    page.goto(f"{address}/lessons?lesson=accuracy")
+    page.get_by_role("link", name="See its false alarms").click()
+    page.get_by_text("False positive").first.wait_for()
+    assert "model=cnn8" in page.url
+    settled(page)
+    page.go_back()
+    page.get_by_role("heading", name="Right most of the time").wait_for()
+    settled(page)
+    page.get_by_role("button", name="To print").click()
+    with page.expect_download() as sheet:
+        page.get_by_role("button", name="For the teacher").click()
+    text = sheet.value.path().read_text(encoding="utf-8")
+    assert f'href="{address}/errors?model=cnn8' in text
+    assert "What there is to find" in text
 
 
 def opened_case(page) -> None:

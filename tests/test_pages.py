@@ -163,6 +163,7 @@ for page in (
     "views/evidence/errors.py",
     "views/evidence/shortcuts.py",
     "views/evidence/audit.py",
+    "views/learn/lessons.py",
 ):
     app.switch_page(page).run()
     assert not app.exception, app.exception

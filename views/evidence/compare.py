@@ -11,7 +11,7 @@ import streamlit as st
 
 from cases.collections.base import LABEL_NAMES
 from model_zoo import comparison, evaluation
-from model_zoo.comparison import ComparisonError, Difference
+from model_zoo.comparison import ComparisonError
 from model_zoo.evaluation import Estimate
 from model_zoo.predictions import PredictionsError
 from model_zoo.registry import Export, ExportError, readers
@@ -183,13 +183,13 @@ def show_pair(exports: dict[str, Export], rows: dict[str, pd.DataFrame]) -> None
     st.table(
         pd.DataFrame(
             [
-                ("AUROC, DeLong's test", *map(figure, areas), difference(area.estimate), p_value(area)),
+                ("AUROC, DeLong's test", *map(figure, areas), difference(area.estimate), words.p_value(area.p)),
                 ("AUROC, bootstrap over patients", *map(figure, areas), difference(by_patient), ""),
                 (
                     "Accuracy, McNemar's test",
                     *(figure(part.mean()) for part in right),
                     difference(pairs.accuracy.estimate),
-                    p_value(pairs.accuracy),
+                    words.p_value(pairs.accuracy.p),
                 ),
             ],
             # Short, so that all of them fit on a phone; the menus above have the same names.
@@ -250,10 +250,6 @@ def difference(estimate: Estimate) -> str:
         return "none"
     interval = "" if pd.isna(estimate.low) else f" ({estimate.low:+.3f} to {estimate.high:+.3f})"
     return f"{estimate.value:+.3f}{interval}"
-
-
-def p_value(found: Difference) -> str:
-    return "none" if pd.isna(found.p) else "below 0.001" if found.p < 0.001 else f"{found.p:.3f}"
 
 
 def chance(p: float) -> str:

@@ -82,6 +82,12 @@ def about(model: Export) -> None:
         )
 
 
+def guesses(collection_id: str) -> dict[str, str]:
+    """What was guessed in this visit: image id -> one of LABEL_NAMES."""
+    made = st.session_state.get("guesses", {})
+    return {image_id: label for (guessed_in, image_id), label in made.items() if guessed_in == collection_id}
+
+
 def _waits_for_a_guess(case: Case) -> bool:
     """The guessing game: True while it is on and this case's guess is still open."""
     if not _has_answer(case):
@@ -103,7 +109,7 @@ def _waits_for_a_guess(case: Case) -> bool:
 
 
 def _guess(case: Case) -> str | None:
-    return st.session_state.get("guesses", {}).get((case.collection_id, case.entry.id))
+    return guesses(case.collection_id).get(case.entry.id)
 
 
 def _remember_guess(case: Case, label: str) -> None:

@@ -1,7 +1,7 @@
 """Figures in plain words. Pure functions: no Streamlit, no model.
 
-What they return is Markdown without any markup of its own beyond `**`; text that comes from outside (file names,
-messages about files) goes through plain() first.
+What they return is Markdown without any markup of its own beyond `**`, or bare text where that is said; text that
+comes from outside (file names, messages about files) goes through plain() first.
 """
 
 import math
@@ -46,8 +46,12 @@ def way_out(problem: Exception) -> str:
 
 def export_problem(problem: Exception | str) -> str:
     """What is wrong with an export or a scored folder, without where on this machine it lies."""
-    shown = str(problem).replace(str(EXPORTS), "model_zoo/exports").replace(str(scored_root()), "scored")
-    return plain(shown)
+    return plain(without_places(problem))
+
+
+def without_places(problem: Exception | str) -> str:
+    """export_problem() as bare text, not Markdown."""
+    return str(problem).replace(str(EXPORTS), "model_zoo/exports").replace(str(scored_root()), "scored")
 
 
 def probability(value: float) -> str:
@@ -67,6 +71,11 @@ def percent(share: float) -> str:
 def rate(estimate: Estimate) -> str:
     """A figure with its interval, or that there is none."""
     return "none" if math.isnan(estimate.value) else str(estimate)
+
+
+def p_value(p: float) -> str:
+    """Three decimals, and never 0.000."""
+    return "none" if math.isnan(p) else "below 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -18,6 +18,7 @@ st.markdown(
     "See what the model says, where it looked, how often it is wrong, and why. Made for demos and teaching workshops, "
     "with computed X-rays that need no download and no patient."
 )
+st.page_link("views/learn/lessons.py", label="Lessons for a class, with a sheet to print", icon=":material/school:")
 st.space("small")
 
 start, errors, performance = st.columns(3)
