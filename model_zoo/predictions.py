@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model_zoo.files import replacing
-from model_zoo.tables import read_table, require
+from model_zoo.tables import read_table, require, write_rows
 
 COLUMNS = ("image_id", "patient_id", "label", "subtype", "probability")
 # Only where a committee scored a folder: disagreement.spread of its members' probabilities, 0..0.5.
@@ -90,8 +89,5 @@ def _checked_rows(
 
 
 def write_predictions(rows: pd.DataFrame, path: Path) -> None:
-    """Write rows so that reading them back gives the same; six decimals keep every rate and ranking. The rows before
-    stay until the new ones are whole."""
-    rows = rows[list(COLUMNS)].assign(probability=np.round(rows["probability"].astype(float), 6))
-    with replacing(path) as file:
-        rows.to_csv(file, index=False, lineterminator="\n")
+    """tables.write_rows of rows of which reading back gives the same; six decimals keep every rate and ranking."""
+    write_rows(rows[list(COLUMNS)].assign(probability=np.round(rows["probability"].astype(float), 6)), path)

@@ -1,10 +1,13 @@
-"""Strict reading of the small CSV files of an export, which names what is damaged; tables for spreadsheets."""
+"""The small CSV files of an export: strict reading, which names what is damaged, and writing in one step; tables for
+spreadsheets."""
 
 import csv
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from model_zoo.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,12 +80,18 @@ def require(
 
 
 def read_measures(
-    path: Path, contents: str, columns: tuple[str, ...], key: tuple[str, ...], error: type[ValueError]
+    path: Path,
+    contents: str,
+    columns: tuple[str, ...],
+    key: tuple[str, ...],
+    error: type[ValueError],
+    span: tuple[int, int] = (-1, 1),
 ) -> "pd.DataFrame":
-    """The rows of a file of figures from -1 to 1, empty where there is none: `columns` in their order, image_id,
-    patient_id and key as text, the others as float.
+    """The rows of a file of figures, empty where there is none: `columns` in their order, image_id, patient_id and key
+    as text, the others as float.
 
-    key: no two rows have the same values there. contents, error: as in read_table().
+    key: no two rows have the same values there. span: the lowest and the highest value that a figure may have.
+    contents, error: as in read_table().
     """
     import pandas as pd
 
@@ -90,13 +99,20 @@ def read_measures(
     rows = pd.DataFrame(records, columns=header, dtype=str)[list(columns)]
     texts = list(dict.fromkeys(("image_id", "patient_id", *key)))
     numbers = rows.drop(columns=texts).apply(pd.to_numeric, errors="coerce").astype(float)
+    expected = "a number from {} to {}".format(*span)
     checks = (
         *((column, rows[column] != "", "a name") for column in texts),
         (key[-1], ~rows.duplicated(list(key)), f"no other row of the same {' and '.join(key)}"),
-        *((name, numbers[name].between(-1, 1) | (rows[name] == ""), "a number from -1 to 1") for name in numbers),
+        *((name, numbers[name].between(*span) | (rows[name] == ""), expected) for name in numbers),
     )
     require(path, rows, lines, checks, error)
     return rows.assign(**numbers)
+
+
+def write_rows(rows: "pd.DataFrame", path: Path) -> None:
+    """Put a table in the place of a CSV file. The rows before stay until the new ones are whole."""
+    with replacing(path) as file:
+        rows.to_csv(file, index=False, lineterminator="\n")
 
 
 def for_spreadsheets(table: "pd.DataFrame") -> bytes:

@@ -160,6 +160,18 @@ def test_an_audit_repeats(tiny, few_phantoms):
     assert set(first["method"]) == {*quick, *audit.BLIND}
 
 
+def test_methods_that_are_not_asked_for_keep_their_rows_while_the_films_are_the_same(tiny, few_phantoms):
+    path = audit.rows_path(tiny, NAME)
+    path.unlink(missing_ok=True)
+    both = audit_methods(tiny, NAME, 2, ("gradcam", "smoothgrad"))
+    path.unlink()
+    first = audit_methods(tiny, NAME, 2, ("smoothgrad",))
+    pd.testing.assert_frame_equal(audit_methods(tiny, NAME, 2, ("gradcam",)), both, check_dtype=False)
+    assert set(audit_methods(tiny, NAME, 3, ("gradcam",))["method"]) == {"gradcam", *audit.BLIND}
+    path.write_text("damaged", encoding="utf-8")
+    pd.testing.assert_frame_equal(audit_methods(tiny, NAME, 2, ("smoothgrad",)), first)
+
+
 def test_the_command_measures_only_what_has_no_rows(tiny, monkeypatch, capsys):
     asked = []
 

@@ -148,6 +148,13 @@ def test_limits_for_another_network_are_refused(stored, tmp_path_factory):
         read_gate_rows("chest_xray-test", stored)
 
 
+def test_a_damaged_row_is_named(tmp_path):
+    lines = (gate.GATE / "made-test.csv").read_text().splitlines()
+    (tmp_path / "made-test.csv").write_text("\n".join([*lines[:5], lines[4]]))
+    with pytest.raises(ExportError, match="line 6, column kind: expected no other row of the same image_id and kind"):
+        read_gate_rows("made-test", tmp_path)
+
+
 def jpeg(pixels: np.ndarray) -> bytes:
     data = BytesIO()
     Image.fromarray(pixels).save(data, "JPEG", quality=80)

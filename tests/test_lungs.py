@@ -29,7 +29,7 @@ from model_zoo.lungs.regions import (
     right_and_left,
     shares,
 )
-from model_zoo.lungs.rows import dice, hausdorff95, read_rows, summarise
+from model_zoo.lungs.rows import dice, hausdorff95, read_rows, rows_path, summarise
 from model_zoo.registry import ExportError
 
 
@@ -242,6 +242,15 @@ def test_other_weights_than_the_card_s_are_refused(tmp_path):
         LungSegmenter(tmp_path)
     with pytest.raises(ExportError, match="no such file"):
         read_rows("chest_xray-test", tmp_path)
+
+
+def test_a_damaged_row_is_named(tmp_path):
+    lines = rows_path("phantom-test").read_text().splitlines()
+    path = rows_path("phantom-test", tmp_path)
+    path.parent.mkdir()
+    path.write_text("\n".join([*lines[:3], lines[3].replace(",1", ",1000"), *lines[4:]]))
+    with pytest.raises(ExportError, match=r"line 4, column found: expected a number from 0 to 448\. Received: '1000'"):
+        read_rows("phantom-test", tmp_path)
 
 
 def test_a_broken_card_is_named(tmp_path):

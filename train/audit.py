@@ -16,6 +16,7 @@ from model_zoo import looking
 from model_zoo.committee import open_engine
 from model_zoo.lungs.card import LungCard
 from model_zoo.registry import Export
+from model_zoo.tables import write_rows
 from train import shortcuts
 from train.audit_methods import methods_section
 from train.lungs import gate
@@ -74,9 +75,7 @@ def audit_gradcam(export: Export, name: str) -> pd.DataFrame:
         found = {**looking.measure(heatmap, lungs, opacity), **{f"centre_{key}": v for key, v in blind.items()}}
         rows.append({"image_id": entry.id, "patient_id": entry.patient_id or entry.id, **found})
     table = pd.DataFrame(rows, columns=list(looking.COLUMNS)).round(5)
-    path = looking.rows_path(export, name)
-    path.parent.mkdir(exist_ok=True)
-    table.to_csv(path, index=False)
+    write_rows(table, looking.rows_path(export, name))
     return table
 
 

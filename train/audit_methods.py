@@ -18,7 +18,8 @@ from model_zoo.explainers import EXPLAINERS, in_batches
 from model_zoo.likeness import GAMMAS, SHIFT, exposed, likeness, likeness_when_moved, moved
 from model_zoo.methods import TITLES
 from model_zoo.overlay import enlarged
-from model_zoo.registry import Export
+from model_zoo.registry import Export, ExportError
+from model_zoo.tables import write_rows
 from train.lungs.data import true_mask, with_masks
 from train.results import table
 
@@ -62,8 +63,8 @@ class Film:
 def audit_methods(export: Export, name: str, images: int, methods: Sequence[str]) -> pd.DataFrame:
     """Store and return the audit's rows of one set, such as "phantom-test".
 
-    images: how many to measure, or as many as there are patients. methods: keys of EXPLAINERS. Raises
-    CollectionUnavailable without images or masks.
+    images: how many to measure, or as many as there are patients. methods: keys of EXPLAINERS; what is stored of others
+    stays where it is of the same images. Raises CollectionUnavailable without images or masks.
     """
     engine = Engine(export)
     maps = {method: _asker(engine, method) for method in methods}
@@ -76,11 +77,25 @@ def audit_methods(export: Export, name: str, images: int, methods: Sequence[str]
     rows = [row for film in bar for row in _location_and_curves(engine, film, maps)]
     checks = pd.DataFrame(_checks(engine, films, quick))
     found = pd.DataFrame(rows).merge(checks, how="left", on=["image_id", "method"])
-    found = found[list(audit.COLUMNS)].round(5)
-    path = audit.rows_path(export, name)
-    path.parent.mkdir(exist_ok=True)
-    found.to_csv(path, index=False)
+    found = _with_others(found[list(audit.COLUMNS)].round(5), export, name)
+    write_rows(found, audit.rows_path(export, name))
     return found
+
+
+def _with_others(found: pd.DataFrame, export: Export, name: str) -> pd.DataFrame:
+    """The rows, and those stored of other methods where they are of the same images: image by image, as measured."""
+    try:
+        stored = audit.read_audit(export, name)
+    except ExportError:
+        # None yet, or what this puts right.
+        return found
+    images, methods = list(found["image_id"].unique()), [*EXPLAINERS, *BLIND]
+    if set(stored["image_id"]) != set(images):
+        return found
+    others = stored[stored["method"].isin(methods) & ~stored["method"].isin(found["method"])]
+    rows = pd.concat([found, others], ignore_index=True)
+    place = rows["image_id"].map(images.index) * len(methods) + rows["method"].map(methods.index)
+    return rows.iloc[place.argsort(kind="stable")].reset_index(drop=True)
 
 
 def sample(entries: Iterable[Entry], images: int) -> list[Entry]:

@@ -17,6 +17,7 @@ import pandas as pd
 from cases.collections import open_collection
 from cases.settings import PROJECT_ROOT
 from model_zoo.folding import folded
+from model_zoo.tables import write_rows
 from train.data import load_images
 from train.recipe import RecipeError, load_recipe, split_repeat
 from train.results import table
@@ -106,7 +107,7 @@ def judge(names: list[str], runs: Path) -> pd.DataFrame:
         figures = judged(network, plain, stressed_films(recipe, plain)).criteria
         others = rows[rows["candidate"] != name].to_dict("records")
         rows = pd.DataFrame([*others, {"candidate": name, **figures}])
-        rows.round(5).to_csv(ROWS, index=False)
+        write_rows(rows.round(5), ROWS)
     return rows
 
 

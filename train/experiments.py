@@ -25,6 +25,7 @@ from model_zoo.evaluation import auroc_interval, expected_calibration_error
 from model_zoo.operating import at_sensitivity
 from model_zoo.registry import Export
 from model_zoo.repeats import figures_of_runs
+from model_zoo.tables import write_rows
 from train.augment import geometry_and_exposure
 from train.candidates import candidates_table
 from train.data import ImageSet, development_entries, development_parts, load_images, without_unseen
@@ -218,7 +219,7 @@ def run(names: list[str], runs: Path, weights: str | None) -> pd.DataFrame:
             fit(recipe, folder, weights, keep_checkpoints=True)
             rows = rows[(rows["experiment"] != name) | (rows["repeat"] != repeat)]
             rows = pd.concat([rows, _scored(recipe, folder)], ignore_index=True)
-            rows.round(5).to_csv(ROWS, index=False)
+            write_rows(rows.round(5), ROWS)
     return rows
 
 

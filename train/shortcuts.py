@@ -14,6 +14,7 @@ from model_zoo.blanking import BORDER, blanked, parts
 from model_zoo.engine import Engine
 from model_zoo.evaluation import auroc_interval
 from model_zoo.registry import Export, open_export
+from model_zoo.tables import write_rows
 from train.lungs.data import true_mask, with_masks
 from train.results import table
 from train.width_only import ID as WIDTH_ONLY
@@ -75,9 +76,7 @@ def measure(exports: Sequence[Export], name: str) -> None:
         answers.append([engine.scores(np.stack([engine.input(film) for film in films])) for engine in engines])
     rows = pd.DataFrame(images, columns=list(shortcuts.COLUMNS[:-1]))
     for export, probabilities in zip(exports, np.concatenate(answers, axis=1), strict=True):
-        path = shortcuts.rows_path(export, name)
-        path.parent.mkdir(exist_ok=True)
-        rows.assign(probability=probabilities.round(6)).to_csv(path, index=False, lineterminator="\n")
+        write_rows(rows.assign(probability=probabilities.round(6)), shortcuts.rows_path(export, name))
 
 
 def section(exports: Sequence[Export]) -> str:

@@ -20,6 +20,7 @@ from model_zoo.card import read_card
 from model_zoo.lungs.card import EXPORT
 from model_zoo.lungs.regions import LungFields, right_and_left, without_fragments
 from model_zoo.registry import ExportError
+from model_zoo.tables import read_measures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,13 +174,11 @@ def doubts_of(measured: Mapping[str, float], card: GateCard, colour: float = 0.0
 
 
 def read_gate_rows(name: str, folder: Path = GATE) -> "pd.DataFrame":
-    """Rows of one set: image_id, patient_id, kind (of picture; "film" for films), MEASURES. Raises ExportError."""
-    import pandas as pd
-
-    path = folder / f"{name}.csv"
-    if not path.is_file():
-        raise ExportError(f"{path}: expected rows of the gate's measures. Received: no such file.")
-    return pd.read_csv(path, dtype={"image_id": str, "patient_id": str, "kind": str})
+    """Rows of one set: image_id, patient_id, kind (of picture; "film" for films), MEASURES. Raises ExportError for a
+    file that is missing, cut or edited into something else."""
+    contents = "rows of the gate's measures, which `python -m train lungs gate` and `gate-test` write"
+    columns, key = ("image_id", "patient_id", "kind", *MEASURES), ("image_id", "kind")
+    return read_measures(folder / f"{name}.csv", contents, columns, key, ExportError, (0, 10_000))
 
 
 def doubted(rows: "pd.DataFrame", card: GateCard) -> "pd.Series":

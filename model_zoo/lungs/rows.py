@@ -14,17 +14,22 @@ from scipy.ndimage import binary_erosion, distance_transform_edt
 from model_zoo.intervals import clustered_mean, clustered_share
 from model_zoo.lungs.card import EXPORT
 from model_zoo.registry import ExportError
+from model_zoo.tables import read_measures
 
 FILM = 224
 COLUMNS = ("image_id", "patient_id", "dice", "hausdorff95", "found")
 
 
+def rows_path(name: str, folder: Path = EXPORT) -> Path:
+    return folder / "rows" / f"{name}.csv"
+
+
 def read_rows(name: str, folder: Path = EXPORT) -> pd.DataFrame:
-    """Rows of one set. Raises ExportError without them."""
-    path = folder / "rows" / f"{name}.csv"
-    if not path.is_file():
-        raise ExportError(f"{path}: expected rows of the lung-field network. Received: no such file.")
-    return pd.read_csv(path, dtype={"image_id": str, "patient_id": str})
+    """Rows of one set. Raises ExportError for a file that is missing, cut or edited into something else."""
+    contents = "rows of the lung-field network, which `python -m train lungs evaluate` writes"
+    # No border is further from another than a film's diagonal.
+    span = (0, 2 * FILM)
+    return read_measures(rows_path(name, folder), contents, COLUMNS, ("image_id",), ExportError, span)
 
 
 def summarise(rows: pd.DataFrame) -> dict[str, list[float]]:

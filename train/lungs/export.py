@@ -18,9 +18,10 @@ from cases.collections.base import Collection, Entry
 from model_zoo.card import write_card
 from model_zoo.lungs.card import Gate, LungCard, read_lung_card
 from model_zoo.lungs.regions import confidence
-from model_zoo.lungs.rows import COLUMNS, FILM, dice, hausdorff95, summarise
+from model_zoo.lungs.rows import COLUMNS, FILM, dice, hausdorff95, rows_path, summarise
 from model_zoo.lungs.segmenter import LungSegmenter
 from model_zoo.registry import ExportError, sha256_of
+from model_zoo.tables import write_rows
 from train.compact import compress, round_mantissa
 from train.lungs.data import MASKS_LICENCE, true_mask, with_masks
 
@@ -113,8 +114,7 @@ def _measure(folder: Path, collection: Collection, entries: Iterable[Entry], nam
         overlap, distance = dice(found, true), hausdorff95(found, true)
         rows.append((entry.id, entry.patient_id or entry.id, round(overlap, 5), round(distance, 3), int(passed)))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    (folder / "rows").mkdir(exist_ok=True)
-    table.to_csv(folder / "rows" / f"{name}.csv", index=False)
+    write_rows(table, rows_path(name, folder))
     card = read_lung_card(folder)
     card = dataclasses.replace(card, metrics={**card.metrics, name: summarise(table)})
     write_card(card, folder / "card.json")

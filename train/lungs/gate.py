@@ -31,6 +31,7 @@ from model_zoo.lungs.gate import (
     read_reference,
 )
 from model_zoo.lungs.segmenter import LungSegmenter
+from model_zoo.tables import write_rows
 from train.data import development_entries, patient_split
 from train.lungs.strangers import KNOWN, UNSEEN
 from train.results import table
@@ -58,8 +59,8 @@ def set_limits(folder: Path = EXPORT) -> GateCard:
     gate.mkdir(exist_ok=True)
     np.savez_compressed(gate / "reference.npz", mean=reference.mean, precision=reference.precision)
     rows = _film_rows(segmenter, reference, collection, validation)
-    rows.to_csv(gate / f"{name}.csv", index=False)
-    _made_rows(segmenter, reference, collection, validation, KNOWN, seed=1).to_csv(gate / "made-known.csv", index=False)
+    write_rows(rows, gate / f"{name}.csv")
+    write_rows(_made_rows(segmenter, reference, collection, validation, KNOWN, seed=1), gate / "made-known.csv")
     tinted = [tinted_colour(np.random.default_rng(i), collection.load(e.id).pixels) for i, e in enumerate(validation)]
     lowest, highest = limits_of(rows, tinted)
     card = GateCard(
@@ -104,10 +105,10 @@ def measure(collection_ids: Iterable[str], folder: Path = EXPORT) -> GateCard:
         collection = open_collection(collection_id)
         entries = collection.entries("test")
         rows = _film_rows(segmenter, reference, collection, entries)
-        rows.to_csv(gate / f"{collection.id}-test.csv", index=False)
+        write_rows(rows, gate / f"{collection.id}-test.csv")
         if not i:
             made = _made_rows(segmenter, reference, collection, entries, KNOWN + UNSEEN, seed=2)
-            made.to_csv(gate / "made-test.csv", index=False)
+            write_rows(made, gate / "made-test.csv")
         if not collection.synthetic:
             card = dataclasses.replace(card, test_read=(*card.test_read, date.today().isoformat()))
     write_card(card, gate / "gate.json")
