@@ -156,8 +156,20 @@ def summarise(rows: pd.DataFrame, threshold: float) -> dict:
         **rounded,
         "ece": _rounded(found["ece"].value),
         "brier": _rounded(found["brier"].value),
-        "log_loss": _rounded(log_loss(rows["label"], rows["probability"], labels=[0, 1])),
+        "log_loss": _log_loss(rows),
     }
+
+
+def unlike(rows: pd.DataFrame, summary: dict) -> str | None:
+    """What tells rows from those that summarise() was given, as "EXPECTED. Received: RECEIVED"; None where nothing
+    does. Any other label or probability shows in the log loss."""
+    received = {"images": len(rows), "patients": int(rows["patient_id"].nunique()), "log_loss": _log_loss(rows)}
+    stored = {name: summary.get(name) for name in received}
+    # Rounded to six decimals, and another processor may round the last one otherwise.
+    if None in stored.values() or np.allclose(list(stored.values()), list(received.values()), rtol=0, atol=2e-6):
+        return None
+    told = ("{images:,} images of {patients:,} patients, log loss {log_loss}".format(**of) for of in (stored, received))
+    return ". Received: ".join(told)
 
 
 def roc(rows: pd.DataFrame) -> pd.DataFrame:
@@ -325,6 +337,10 @@ def _drawn_curves(rows: pd.DataFrame, resamples: int, seed: int) -> Iterator[tup
 def _band(curves: list[np.ndarray], points: int) -> dict[str, np.ndarray]:
     low, high = np.percentile(curves, [2.5, 97.5], axis=0) if curves else np.full((2, points), np.nan)
     return {"low": low, "high": high}
+
+
+def _log_loss(rows: pd.DataFrame) -> float | None:
+    return _rounded(log_loss(rows["label"], rows["probability"], labels=[0, 1]))
 
 
 def _rounded(value: float) -> float | None:

@@ -40,6 +40,8 @@ def read_table(
                 lines.append(reader.line_num)
     except FileNotFoundError:
         raise error(f"{path}: expected {contents}. Received: no such file.") from None
+    except OSError as problem:
+        raise error(f"{path}: expected {contents}. Received: {problem.strerror}.") from None
     except csv.Error as problem:
         raise error(f"{path}, line {reader.line_num}: expected comma-separated text. Received: {problem}.") from None
     except UnicodeDecodeError as problem:

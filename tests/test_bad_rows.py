@@ -1,13 +1,18 @@
 """Damaged and hand-edited prediction files on the evidence pages: file, line and column are named, the rest works."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 import pytest
 from test_evidence_pages import ERRORS, PERFORMANCE, add_export, text, visit
 
+from model_zoo import evaluation
+from model_zoo.card import write_card
+from model_zoo.registry import open_export
 from views.shared import cache
 
+COMPARE = "views/evidence/compare.py"
 EVIDENCE = (PERFORMANCE, ERRORS)
 FILE = "phantom-test.csv"
 
@@ -74,6 +79,57 @@ def test_unusable_rows_are_named_and_other_models_work(root, page, damage):
     assert expected in said
     app = visit(page, model="beta", set="phantom-test")
     assert not app.error
+
+
+OTHERS = {
+    "another label": lambda lines: [*lines[:7], flipped(lines[7]), *lines[8:]],
+    "cut at the end of a line": lambda lines: lines[:9],
+    "cut in the last value": lambda lines: [*lines[:-1], lines[-1][: lines[-1].rindex(".") + 1]],
+}
+
+
+def flipped(line: str) -> str:
+    values = line.split(",")
+    values[2] = str(1 - int(values[2]))
+    return ",".join(values)
+
+
+@pytest.mark.parametrize("damage", OTHERS)
+def test_rows_that_the_card_s_figures_are_not_of_are_named_and_other_models_work(root, damage):
+    alpha = open_export("alpha", root)
+    summary = evaluation.summarise(alpha.predictions("phantom-test"), alpha.card.threshold.value)
+    write_card(dataclasses.replace(alpha.card, metrics={"phantom-test": summary}), alpha.folder / "card.json")
+    for page in (*EVIDENCE, COMPARE):
+        assert "figures are of" not in text(visit(page, model="alpha", set="phantom-test"))
+    edited(root, OTHERS[damage])
+    for page in (*EVIDENCE, COMPARE):
+        said = text(visit(page, model="alpha", set="phantom-test"))
+        assert f"{FILE}: expected the rows that the card's figures are of, {summary['images']} images" in said
+    assert "Sorted by AUROC" in said
+    assert not visit(PERFORMANCE, model="beta", set="phantom-test").error
+
+
+def test_damaged_validation_rows_are_named_where_operating_points_are_missing(root):
+    alpha = open_export("alpha", root)
+    shutil.copy(alpha.predictions_path("phantom-test"), alpha.predictions_path("phantom-validation"))
+    assert len(points_of(visit(PERFORMANCE, model="alpha", set="phantom-test"))) == 4
+    lines = alpha.predictions_path("phantom-validation").read_text().splitlines()
+    alpha.predictions_path("phantom-validation").write_text("\n".join(value(4, "nan")(lines)) + "\n")
+    app = visit(PERFORMANCE, model="alpha", set="phantom-test")
+    assert not app.error
+    assert "phantom-validation.csv, line 8, column probability" in text(app)
+    assert len(points_of(app)) == 2
+
+
+def points_of(app) -> list:
+    return [button for button in app.button if button.key.startswith("performance.point.")]
+
+
+def test_a_folder_in_place_of_a_file_is_named(root):
+    (root / "alpha" / "predictions" / "phantom-random25.csv").mkdir()
+    app = visit(PERFORMANCE, model="alpha", set="phantom-random25")
+    assert not app.exception
+    assert "phantom-random25.csv: expected prediction rows. Received: Is a directory" in text(app)
 
 
 @pytest.mark.parametrize("page", EVIDENCE)

@@ -184,6 +184,15 @@ def test_an_upload_is_read_by_a_real_model(tiny):
     assert "Knows nothing" in shown(app)
 
 
+def test_damaged_validation_rows_leave_a_film_to_be_read(fake_model, tiny):
+    path = tiny.predictions_path("phantom-validation")
+    path.write_text(path.read_text().replace("0.75", "nan", 1))
+    app = open_page(DIAGNOSE)
+    assert not app.error
+    assert "phantom\\-validation\\.csv\\, line 2\\, column probability" in shown(app)
+    assert "probability of pneumonia" in html(app)
+
+
 def test_a_bad_upload_is_answered_with_a_sentence_and_keeps_what_was_there(fake_model):
     app = open_page(DIAGNOSE, collection="upload")
     upload(app, "note.png", b"just a few words")

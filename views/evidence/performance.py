@@ -50,6 +50,7 @@ st.markdown("How often is a model right, how is it wrong, and how sure can we be
 export, name, rows = evidence.choose()
 for remark in evidence.remarks(name, export):
     st.info(remark, icon=":material/info:")
+evidence.validation_rows(export, "The operating points that are computed on validation rows are left out.")
 scene = set_scene(export, name, rows)
 show_at_threshold(scene)
 charts.show_calibration(scene)

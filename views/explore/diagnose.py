@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from model_zoo.predictions import PredictionsError
 from model_zoo.registry import ExportError
-from views.shared import address, cache, picker, reading
+from views.shared import address, cache, evidence, picker, reading
 from views.shared.model_menu import choose_model
 from views.shared.words import export_problem
 
@@ -19,10 +18,10 @@ case = picker.choose_case(collection_id)
 if case and model:
     try:
         explanation = cache.explain(model, case.radiograph.pixels)
-        reference = reading.reference_rows(model)
-    except (ExportError, PredictionsError) as error:
+    except ExportError as error:
         st.error(export_problem(error), icon=":material/error:")
     else:
+        reference = evidence.validation_rows(model, "How often such a score was right cannot be told.")
         reading.show(case, model, explanation, reference)
 elif case:
     reading.show_film(case)

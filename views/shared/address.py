@@ -188,6 +188,16 @@ def control(
     return value
 
 
+def place(key: str, value: object) -> None:
+    """Give a slider, of one page alone, the value that the address has. Where it has it nothing is said to the browser,
+    which would take back what was pressed in the meantime.
+
+    Not for a key that pages share: a widget of another page would begin at its default.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
 def offer(
     widget: Callable,
     label: str,

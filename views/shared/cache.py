@@ -239,17 +239,21 @@ def prediction_sets(export: Export) -> tuple[str, ...]:
 
 
 def predictions(export: Export, name: str) -> pd.DataFrame:
-    """Rows of one of prediction_sets(). Raises PredictionsError, which names file, line and column."""
+    """Rows of one of prediction_sets(). Raises PredictionsError, which names file, line and column, or the file alone
+    where each row is sound, but they are not those that the card's figures are of."""
     if is_folder_id(name):
         labelled = scores(export, name)[list(COLUMNS)].dropna(subset="label")
         return labelled.astype({"label": int}).reset_index(drop=True)
     path = export.predictions_path(name)
-    return _predictions(path, _modified(path))
+    return _predictions(path, _modified(path), export.card.metrics.get(name, {}))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _predictions(path: Path, modified: int) -> pd.DataFrame:
-    return read_predictions(path)
+def _predictions(path: Path, modified: int, summary: dict) -> pd.DataFrame:
+    rows = read_predictions(path)
+    if difference := evaluation.unlike(rows, summary):
+        raise PredictionsError(f"{path}: expected the rows that the card's figures are of, {difference}.")
+    return rows
 
 
 def audited(export: Export, name: str) -> pd.DataFrame | None:

@@ -39,22 +39,28 @@ def show(
 
 def show_way(title: str, selected: pd.DataFrame, place: int, per_page: int) -> None:
     """Back, previous and next, for a row of elements. The arrow keys work too. title: such as "False positive"."""
-    image_ids, last = selected["image_id"], len(selected) - 1
+    image_ids = selected["image_id"].tolist()
     st.button(
         "All cases",
         icon=":material/grid_view:",
         on_click=address.choose,
         kwargs={"image": None, "page": str(place // per_page + 1)},
     )
-    for label, shortcut, target in (("Previous", "Left", place - 1), ("Next", "Right", place + 1)):
+    for label, shortcut, by in (("Previous", "Left", -1), ("Next", "Right", 1)):
         st.button(
             label,
             shortcut=shortcut,
-            disabled=not 0 <= target <= last,
-            on_click=address.choose,
-            kwargs={"image": image_ids.iloc[min(max(target, 0), last)]},
+            disabled=not 0 <= place + by < len(image_ids),
+            on_click=_step,
+            args=(image_ids, by),
         )
-    st.markdown(f"{title} **{place + 1}** of {last + 1}", width="content")
+    st.markdown(f"{title} **{place + 1}** of {len(image_ids)}", width="content")
+
+
+def _step(image_ids: list[str], by: int) -> None:
+    """From the image that the address has by now: a quick press comes before the page is drawn for the one before."""
+    place = image_ids.index(st.query_params["image"]) + by
+    address.choose(image=image_ids[min(max(place, 0), len(image_ids) - 1)])
 
 
 def _show_image(export: Export, name: str, case: pd.Series) -> Radiograph | None:

@@ -87,6 +87,19 @@ def _unknown_images(export: Export, name: str) -> PredictionsError | None:
     return cache.unknown_images(export, name, collection_of(name))
 
 
+def validation_rows(export: Export, lost: str) -> pd.DataFrame | None:
+    """Rows of the set that the operating point was chosen on. None where there are none, and, after saying so, where
+    they cannot be used. lost: what is missing without them, a sentence."""
+    name = export.card.threshold.chosen_on
+    if name not in export.prediction_sets():
+        return None
+    try:
+        return cache.predictions(export, name)
+    except PredictionsError as error:
+        st.warning(f"{lost} {export_problem(error)}", icon=":material/broken_image:")
+        return None
+
+
 def collection_of(name: str) -> str:
     """The collection's id in a prediction set's name: "chest_xray" of "chest_xray-test". A scored folder's set has the
     collection's own id as its name."""

@@ -11,18 +11,12 @@ from model_zoo import evaluation
 from model_zoo.lungs.regions import LungFields
 from model_zoo.overlay import COLOUR_MAPS
 from model_zoo.registry import Export
-from views.shared import cache, film, heatmap, lungs, members, words
+from views.shared import film, heatmap, lungs, members, words
 from views.shared.frame import ground
 from views.shared.picker import Case
 from views.shared.probability_scale import NORMAL_COLOUR, PNEUMONIA_COLOUR, probability_scale
 
 _LUNG_OUTLINE, _OPACITY_OUTLINE = (120, 200, 255), (255, 215, 60)
-
-
-def reference_rows(model: Export) -> pd.DataFrame | None:
-    """Rows of the set that the operating point was chosen on, None when the export lacks them. PredictionsError."""
-    name = model.card.threshold.chosen_on
-    return cache.predictions(model, name) if name in model.prediction_sets() else None
 
 
 @st.fragment

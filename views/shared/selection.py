@@ -8,6 +8,7 @@ from model_zoo.predictions import PredictionsError
 from model_zoo.registry import Export
 from model_zoo.selection import ALL, Wanted
 from views.shared import address, cache, words
+from views.shared.performance.operating_points import addressed, operating_points
 
 # Mistakes come first, because they are what the page is for.
 OUTCOMES = {
@@ -58,9 +59,8 @@ def other_opinions(export: Export, name: str, rows: pd.DataFrame) -> tuple[dict[
 
 def choose_threshold(export: Export) -> float:
     """The threshold that the address names, else the card's; the page says which one it is."""
-    own = export.card.threshold.value
-    moved = address.parsed("threshold", selection.share, "a number from 0 to 1")
-    if moved is None or moved == own:
+    own, moved = export.card.threshold.value, addressed(operating_points(export))
+    if moved == own:
         st.markdown(
             f"Called pneumonia is what gets a probability of **{own:.3f}** or more, the model's operating point."
         )
@@ -134,7 +134,7 @@ def show_filters(cases: pd.DataFrame, wanted: Wanted, others: dict[str, Export])
             format_func=_kind_title,
             required=True,
         )
-        st.session_state[_PROBABILITY] = (wanted.low, wanted.high)
+        address.place(_PROBABILITY, (wanted.low, wanted.high))
         st.slider(
             "Probability of pneumonia", 0.0, 1.0, step=0.01, key=_PROBABILITY, on_change=_choose_probability, width=320
         )

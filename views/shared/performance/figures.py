@@ -111,7 +111,7 @@ def _choose_prevalence(default: float) -> float:
     """The share of ill children, 0..1, from the slider, the buttons or the address."""
     value = address.parsed("prevalence", selection.share, "a number from 0 to 1")
     value = min(max(default if value is None else value, RAREST / 100), COMMONEST / 100)
-    st.session_state[_PREVALENCE] = 100 * value
+    address.place(_PREVALENCE, round(100 * value, 6))
     with st.container(horizontal=True, gap="small"):
         for title, share in ((f"As in these images: {default:.1%}", None), (f"A clinic: {A_CLINIC:.0%}", A_CLINIC)):
             st.button(

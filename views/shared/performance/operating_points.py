@@ -59,7 +59,7 @@ def operating_points(export: Export) -> list[OperatingPoint]:
 
 def choose_threshold(points: list[OperatingPoint]) -> float:
     """The buttons, the slider and what they mean. points: operating_points; the first is the default."""
-    threshold = _addressed(points)
+    threshold = addressed(points)
     st.subheader("Where the line is drawn: the operating point", anchor=False)
     with st.container(horizontal=True, gap="small"):
         for point in points:
@@ -71,7 +71,7 @@ def choose_threshold(points: list[OperatingPoint]) -> float:
                 help=_sentence(point),
                 key=f"performance.point.{point.title}",
             )
-    st.session_state[KEY] = threshold
+    address.place(KEY, threshold)
     st.html(_STICKY.format(background=st.get_option(f"theme.{ground()}.backgroundColor")))
     with st.container(key="threshold"):
         st.slider(
@@ -93,8 +93,8 @@ def choose_threshold(points: list[OperatingPoint]) -> float:
         )
     if len(points) < 4:
         st.caption(
-            "Other operating points would have to be computed on the model's validation rows, which are not here or "
-            "lack a class. They are never computed on the images that are shown."
+            "Other operating points would have to be computed on the model's validation rows, which are not here, "
+            "cannot be used or lack a class. They are never computed on the images that are shown."
         )
     return threshold
 
@@ -103,7 +103,7 @@ def _sentence(point: OperatingPoint) -> str:
     return f"{point.title} ({point.threshold:.3f}): {point.origin}."
 
 
-def _addressed(points: list[OperatingPoint]) -> float:
+def addressed(points: list[OperatingPoint]) -> float:
     """The address's threshold: an operating point, or else one of the slider's positions."""
     value = address.parsed("threshold", share, "a number from 0 to 1")
     if value is None:
