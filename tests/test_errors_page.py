@@ -227,6 +227,11 @@ def test_a_threshold_in_the_address_moves_the_cells(root, outcome):
     assert "the model's operating point" in text(app)
 
 
+def test_a_threshold_between_the_slider_s_positions_is_the_same_on_both_pages(root):
+    app = visit(ERRORS, model="alpha", set="phantom-test", threshold="0.51949")
+    assert "**0.519** or more" in text(app)
+
+
 @pytest.mark.parametrize("value", ["1.5", "-0.1", "nan", "half", ""])
 def test_a_threshold_that_is_none_is_said_and_the_cards_is_used(root, value):
     app = visit(ERRORS, model="alpha", set="phantom-test", threshold=value, outcome="false positive")
