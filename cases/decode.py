@@ -2,7 +2,8 @@
 
 decode() takes the bytes of one file and its name, which is used in messages only; the format is told from the bytes.
 decode_file() reads them first.
-The size is read from the header and checked before pixels are decoded, so that a small file cannot fill the memory.
+The size is read from the header and checked before pixels are decoded, so that a small file cannot fill the memory: a
+picture of the largest size takes half a gigabyte for a moment.
 
 What is done on the way is noted: more than 8 bits are windowed to 8 (all but the darkest and brightest 0.1%), colour
 becomes gray (ITU-R BT.601), transparency is laid over black, the camera's EXIF rotation is applied.
@@ -141,7 +142,7 @@ def _decode_picture(data: bytes, kind: str) -> tuple[np.ndarray, list[str], floa
     except Image.DecompressionBombError as error:
         raise RadiographError(f"expected at most {MAX_PIXELS // 10**6} megapixels. Received far more.") from error
     with image:
-        check_size(image.height, image.width)
+        check_size(image.height, image.width, _bytes_per_pixel(image))
         # A phone may put a depth map or a preview behind the picture (MPO); the picture is the first.
         if image.format != "MPO" and _has_second_frame(image):
             raise RadiographError(f"expected a single picture. Received a {kind} file of several pages or frames.")
@@ -165,6 +166,13 @@ def _decode_picture(data: bytes, kind: str) -> tuple[np.ndarray, list[str], floa
             notes.append("16 bits per channel, reduced to 8")
         pixels, colour = _to_gray(image, notes)
         return pixels, notes, colour
+
+
+def _bytes_per_pixel(image: Image.Image) -> int:
+    """Of what an image that is not loaded yet becomes on its way to gray."""
+    if image.has_transparency_data:
+        return 4
+    return {"1": 1, "L": 1, "P": 3, "RGB": 3}.get(image.mode, 2 if ";16" in image.mode else 4)
 
 
 def _is_deep(image: Image.Image) -> bool:

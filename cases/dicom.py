@@ -127,7 +127,7 @@ def _check(dataset: Dataset) -> None:
     colours = printable(dataset.get("PhotometricInterpretation", "none"), 20)
     if not colours.startswith(("MONOCHROME", "RGB", "YBR_")):
         raise RadiographError(f"expected a grayscale, RGB or YBR image. Received the colour model {colours}.")
-    check_size(int(dataset.Rows), int(dataset.Columns))
+    check_size(int(dataset.Rows), int(dataset.Columns), samples * (2 if allocated == 16 else 1))
 
 
 def _check_codestream(dataset: Dataset, syntax: uid.UID) -> None:

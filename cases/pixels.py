@@ -9,20 +9,26 @@ from cases.radiograph import RadiographError
 
 MIN_SIDE = 32
 MAX_PIXELS = 40_000_000
+# Of one picture's decoded pixels. The steps to 8 bits need a few times as much for a moment.
+MAX_PIXEL_BYTES = 80_000_000
 
 # The share of the darkest and of the brightest pixels that may saturate, in percent: a few hot pixels or a burnt-in
 # side marker must not flatten the film.
 _TAIL = 0.1
 
 
-def check_size(height: int, width: int) -> None:
-    """Raise RadiographError for a picture too small to read or too large to hold. Called before pixels are decoded."""
+def check_size(height: int, width: int, bytes_per_pixel: int) -> None:
+    """Raise RadiographError for a picture too small to read or too large to hold. Called before pixels are decoded.
+
+    bytes_per_pixel: of all channels together, as they are decoded."""
     if min(height, width) < MIN_SIDE:
         raise RadiographError(f"expected at least {MIN_SIDE} × {MIN_SIDE} pixels. Received {width} × {height}.")
-    if height * width > MAX_PIXELS:
+    most = min(MAX_PIXELS, MAX_PIXEL_BYTES // bytes_per_pixel)
+    if height * width > most:
+        of = f" of {bytes_per_pixel} bytes" if most < MAX_PIXELS else ""
         raise RadiographError(
-            f"expected at most {MAX_PIXELS // 1_000_000} megapixels. "
-            f"Received {width} × {height}, which is {height * width / 1e6:,.0f}."
+            f"expected at most {most / 1e6:.1f} megapixels{of}. "
+            f"Received {width} × {height}, which is {height * width / 1e6:,.1f}."
         )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from model_zoo.methods import TITLES
 from model_zoo.registry import ExportError
 from train import __main__ as command
 from train.audit import audit_gradcam
-from train.audit_methods import audit_methods, redraw, sample
+from train.audit_methods import audit_methods, best_pointing, coverage, redraw, sample
 
 SIDE = 2 * deletion.CELLS
 NAME = "phantom-test"
@@ -259,3 +260,51 @@ def test_a_pointing_game_that_is_always_lost_has_the_exact_interval():
     found = audit.estimates(rows_of({"gradcam": [0.0] * 8, "centre": [0.5] * 8}), "pointing")
     assert (found["gradcam"].value, found["gradcam"].low) == (0, 0)
     assert found["gradcam"].high == pytest.approx(1 - 0.025 ** (1 / 8))
+
+
+HITS = {"gradcam": [1, 0, 0, 0] * 5, "centre": [0] * 20, "random": [0.3] * 20}
+
+
+def asked(model_id: str, is_committee: bool = False) -> SimpleNamespace:
+    return SimpleNamespace(id=model_id, is_committee=is_committee)
+
+
+@pytest.mark.parametrize(
+    ("hits", "said"),
+    [
+        ([1, 1, 1, 1, 0] * 4, "That reaches the 0.80 that we wanted."),
+        ([1, 1, 1, 0] * 5, "That falls 0.050 short of the 0.80 that we wanted."),
+    ],
+)
+def test_the_best_pointing_game_is_named_with_what_it_was_picked_from(hits, said, monkeypatch):
+    everywhere = pd.DataFrame({"patient_id": list("abcd"), "pointing": [1, 1, 0, np.nan]}).reindex(
+        columns=looking.COLUMNS
+    )
+    monkeypatch.setattr(
+        looking, "read_looking", lambda export, name: everywhere.fillna({"pointing": float(export.id == "one")})
+    )
+    found = {"one": rows_of(HITS), "two": rows_of({**HITS, "layercam": hits, "gradcam++": hits})}
+    text = " ".join(best_pointing([asked("one"), asked("two")], found).split())
+    best = audit.estimates(found["two"], "pointing")["layercam"]
+    ahead = audit.beyond_centre(found["two"], "pointing")["layercam"]
+    assert f"The best pointing game is {best}, of LayerCAM and Grad-CAM++ of `two` on 20 phantoms." in text
+    assert "the best of 4 pairs" in text, "a blind map is no method"
+    assert f"{said} Phantom by phantom it is {ahead} above the centre prior" in text
+    assert "all 4 phantoms with pneumonia too; there the best of 2 models is `one` with 0.750" in text
+
+
+def test_models_that_lack_methods_or_films_are_named():
+    every = {**dict.fromkeys(TITLES, [1.0] * 3), "centre": [0] * 3}
+    few = {name: values[:2] for name, values in every.items() if name not in ("scorecam", "occlusion")}
+    found = {
+        "chest_xray-test": {"one": rows_of(every), "two": rows_of(every), "three": rows_of(few)},
+        NAME: {"one": rows_of(every), "two": rows_of(every), "three": rows_of(few)},
+    }
+    models = [asked(model_id) for model_id in ("one", "two", "three")]
+    lines = coverage([*models, asked("all", is_committee=True)], found).splitlines()
+    assert lines[0] == "- On 3 real films and 3 phantoms, every method: `one` and `two`."
+    assert lines[1] == "- On 2 real films and 2 phantoms, without Score-CAM and Occlusion: `three`."
+    assert "seconds for one map" in lines[2]
+    assert lines[3].startswith("- Not measured: `all`, whose map is the mean of its members'")
+    whole = {name: {"one": rows["one"]} for name, rows in found.items()}
+    assert coverage(models[:1], whole) == "- On 3 real films and 3 phantoms, every method: `one`."

@@ -345,6 +345,16 @@ def huge_j2k() -> bytes:
     return dicom(syntax=uid.JPEG2000, frame=b"\xff\x4f\xff\x51" + size + b"\x0b\1\1" + b"\0" * 200)
 
 
+def large_float_tiff() -> bytes:
+    """A header of 5,000 x 5,000 over the pixels of a small film."""
+    data = picture(FLOAT, "TIFF")
+    for tag, side in ((256, WIDTH), (257, HEIGHT)):
+        entry = struct.pack("<HHI", tag, 4, 1)
+        assert entry + struct.pack("<I", side) in data
+        data = data.replace(entry + struct.pack("<I", side), entry + struct.pack("<I", 5000))
+    return data
+
+
 def deflated_bomb() -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(bytes(100_000_000)) + packer.flush()
@@ -364,6 +374,20 @@ BOMBS = {
     "large.png": (png(7000, 7000, (b"IDAT", BOMB)), "7000 × 7000"),
     "huge.jpg": (picture(RAMP, "JPEG").replace(struct.pack(">HH", HEIGHT, WIDTH), b"\xff\xff\xff\xff", 1), "megapix"),
     "huge.bmp": (picture(RAMP, "BMP").replace(struct.pack("<ii", WIDTH, HEIGHT), struct.pack("<ii", 50000, 9999)), ""),
+    "large colour.png": (
+        png(6000, 5000, (b"IDAT", BOMB), colour=2),
+        "at most 26.7 megapixels of 3 bytes. Received 6000 × 5000, which is 30.0.",
+    ),
+    "large transparent.png": (png(5000, 5000, (b"IDAT", BOMB), colour=6), "at most 20.0 megapixels of 4 bytes"),
+    "large palette.png": (
+        png(5000, 5000, (b"PLTE", bytes(768)), (b"tRNS", bytes(256)), (b"IDAT", BOMB), colour=3),
+        "at most 20.0 megapixels of 4 bytes",
+    ),
+    "large float.tif": (large_float_tiff(), "at most 20.0 megapixels of 4 bytes. Received 5000 × 5000"),
+    "large colour.dcm": (
+        dicom(COLOUR.astype(np.uint16), 16, Rows=4000, Columns=4000),
+        "at most 13.3 megapixels of 6 bytes",
+    ),
     "huge.dcm": (dicom(Rows=65535, Columns=65535), "megapixels"),
     "huge rle.dcm": (dicom(syntax=uid.RLELossless, frame=bytes(64) + b"\x81\0" * 99999), DAMAGED),
     "huge jpeg 2000.dcm": (huge_j2k(), "60000 × 60000 in the compressed data"),
@@ -410,6 +434,8 @@ BAD = {
     "tiny.png": (picture(RAMP[:8, :8], "PNG"), "at least 32 × 32 pixels. Received 8 × 8"),
     "tiny.dcm": (dicom(RAMP[:8], 8), "Received 64 × 8"),
     "large file.png": (picture(RAMP, "PNG") + bytes(MAX_BYTES), "at most 30.0 MB"),
+    # As large as a film for a mammogram: its size is none to refuse.
+    "large 16 bit.png": (png(6000, 5000, (b"IDAT", zlib.compress(bytes(9))), depth=16), DAMAGED),
     **BOMBS,
 }
 

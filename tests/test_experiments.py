@@ -88,6 +88,24 @@ def test_the_page_is_what_the_command_writes(tmp_path):
     assert experiments.PAGE.read_text(encoding="utf-8") == fresh, "run `python -m train experiments --write-only`"
 
 
+def test_a_figure_in_the_words_says_of_how_many_runs_it_is():
+    runs = [("one", 0, 1, 0.5), ("one", 0, 2, 0.9), ("two", 0, 1, 0.7), ("two", 1, 1, 0.8)]
+    rows = pd.DataFrame(runs, columns=["experiment", "repeat", "epoch", "unseen AUROC"])
+    assert experiments.unseen_auroc(rows) == {"one": "0.900 (one run)", "two": "0.750 (2 runs, 0.700 to 0.800)"}
+
+
+def test_candidates_that_cannot_be_run_again_are_named():
+    lost = candidates.without_recipe()
+    assert {"champion-untaught", "champion-at-224-repeat-2"} <= set(lost) <= set(candidates.CANDIDATES)
+    assert {"champion", "champion-noisy-repeat-1"}.isdisjoint(lost)
+    for name in lost:
+        with pytest.raises(RecipeError):
+            load_recipe(name)
+    said = " ".join(experiments.PAGE.read_text(encoding="utf-8").split())
+    assert f"{len(lost)} of these cannot be run again" in said
+    assert f"any more: `{lost[0]}`, `{lost[1]}`, " in said
+
+
 def test_what_is_missing_is_what_has_too_few_rows(monkeypatch):
     first, second, *_ = experiments.EXPERIMENTS
     rows = pd.DataFrame({"experiment": [first] * 2, "repeat": [0, 0], "epoch": [1, 2]})

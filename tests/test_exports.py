@@ -1,5 +1,6 @@
 """Every export in the repository keeps the contract: safe to load, described, and with figures that repeat."""
 
+import dataclasses
 import zipfile
 
 import numpy as np
@@ -202,6 +203,14 @@ def test_the_audit_of_methods_agrees_with_the_rows_of_all_images(network, name):
     pd.testing.assert_frame_equal(gradcam[columns], all_images[columns], atol=1e-3)
 
 
+def test_champion_looks_at_the_lungs_on_real_films():
+    """At least three quarters of its evidence, interval included, on all test films with pneumonia."""
+    rows = looking.read_looking(EXPORTED["champion"], "chest_xray-test")
+    tested = EXPORTED["champion"].predictions("chest_xray-test")
+    assert set(rows["image_id"]) == set(tested.loc[tested["label"] == 1, "image_id"])
+    assert looking.estimates(rows)["in_lungs"].low >= 0.75
+
+
 def test_a_reader_learns_the_limits_and_the_source(export):
     card = export.card
     assert card.limits
@@ -235,6 +244,46 @@ def test_results_mark_what_began_from_random_weights():
     lines = compared_table(recipes, EXPORTED).splitlines()[2:]
     marked = {line.split("`")[1]: line.split("|")[-2].strip() for line in lines}
     assert marked == {"mobilenetv2": "", "resnet34": "yes", "resnet50-bn": "yes"}
+
+
+def test_results_say_of_each_figure_beside_a_published_one_whether_it_is_met():
+    from train.recipe import load_recipe
+    from train.results import compared_table
+
+    recipe = load_recipe("resnet50-bn")
+    (auroc, _, _) = EXPORTED[recipe.id].card.metrics["chest_xray-test"]["auroc"]
+    for claim, verdict in ((auroc - 1e-6, "beaten"), (auroc, "met"), (auroc + 1e-6, "missed")):
+        claimed = dataclasses.replace(recipe.reference, claims={"auroc": claim})
+        (line,) = compared_table([dataclasses.replace(recipe, reference=claimed)], EXPORTED).splitlines()[2:]
+        assert line.split("|")[-3].strip() == verdict
+
+
+def test_results_say_what_recipes_do_otherwise_than_the_work_that_they_follow():
+    from train.recipe import load_recipe, recipe_ids
+    from train.results import departures
+
+    said = " ".join(departures(map(load_recipe, recipe_ids())).split())
+    assert "- `resnet34`: Its two cycles both train all layers, from random weights." in said
+    for name in recipe_ids():
+        recipe = load_recipe(name)
+        assert (f"- `{name}`: " in said) == bool(recipe.reference and recipe.departs)
+    assert departures([load_recipe("cnn8")]) == ""
+
+
+def test_results_say_how_often_the_test_split_was_read():
+    from train.results import readings
+
+    said = " ".join(readings(EXPORTED).split())
+    for model_id in ("champion", "resnet50-bn", "vgg16-weighted"):
+        (first, *_) = (limit for limit in EXPORTED[model_id].card.limits if "was read on the test split" in limit)
+        assert f"- `{model_id}`: {first}" in said
+    assert said.count("`champion`:") == 1, "a committee's card repeats what its members' say"
+    assert "- `committee`: What is said of `champion` and `vgg16-weighted` holds for it too" in said
+    export = EXPORTED["cnn8"]
+    assert readings({"cnn8": export}) == ""
+    twice = dataclasses.replace(export.card.data, test_read=("2026-11-21", "2026-11-22"))
+    again = dataclasses.replace(export, card=dataclasses.replace(export.card, data=twice))
+    assert readings({"cnn8": again}) == "- By the dates on the cards, `evaluate` has read `cnn8` 2 times."
 
 
 def test_explanations_page_is_what_audit_writes(tmp_path):

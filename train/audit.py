@@ -95,7 +95,7 @@ def write_explanations(exports: Iterable[Export], lungs: LungCard, path: Path = 
             "phantom-test",
             {"in_lungs": "in the lungs", "in_opacity": "in opacity", "pointing": "pointing game"},
         ),
-        methods=methods_section(networks),
+        methods=methods_section(exports),
         shortcuts=shortcuts.section(networks),
     )
     path.write_text(page, encoding="utf-8")

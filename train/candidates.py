@@ -115,6 +115,19 @@ def read_rows() -> pd.DataFrame:
     return pd.read_csv(ROWS) if ROWS.exists() else pd.DataFrame(columns=list(ROW))
 
 
+def without_recipe() -> list[str]:
+    """The candidates that have rows and cannot be run again, since no recipe of that name is in the repository."""
+    return [name for name in CANDIDATES if name in set(read_rows()["candidate"]) and not _has_recipe(name)]
+
+
+def _has_recipe(name: str) -> bool:
+    try:
+        load_recipe(name)
+    except RecipeError:
+        return False
+    return True
+
+
 def candidates_table() -> str:
     """Markdown: the candidates that have rows, in the order of CANDIDATES, and the mean of those that were repeated."""
     rows = read_rows().set_index("candidate")

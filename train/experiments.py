@@ -27,7 +27,7 @@ from model_zoo.registry import Export
 from model_zoo.repeats import figures_of_runs
 from model_zoo.tables import write_rows
 from train.augment import geometry_and_exposure
-from train.candidates import candidates_table
+from train.candidates import candidates_table, without_recipe
 from train.data import ImageSet, development_entries, development_parts, load_images, without_unseen
 from train.fit import checkpointed_networks, fit
 from train.recipe import (
@@ -40,7 +40,7 @@ from train.recipe import (
     Stage,
 )
 from train.recipes import champion, champion_noisy
-from train.results import models_table, table
+from train.results import listed, models_table, table, wrapped
 from train.stress import CRITERIA, STRESSES, judged, stressed_films
 from train.width_only import ID as WIDTH_ONLY
 
@@ -254,9 +254,11 @@ def write_experiments(exports: dict[str, Export], path: Path = PAGE) -> str:
         side=champion.recipe().side,
         kinds=", ".join(STRESSES),
         **{kind: _tried_table(own) for kind, own in by_kind.items()},
+        unseen=unseen_auroc(rows),
         weights=" and ".join(f"{len(own)} by {kind}" for kind, own in by_kind.items()),
         criteria=_criteria_table(by_kind),
         candidates=candidates_table(),
+        lost=_lost(without_recipe()),
         finished=models_table({name: exports[name] for name in _FINISHED}),
         repeats=_repeats_table(exports["champion"]),
         width=auroc_interval(exports[WIDTH_ONLY].predictions("chest_xray-test")),
@@ -276,7 +278,7 @@ def _repeats_table(export: Export) -> str:
 
 def _tried_table(rows: pd.DataFrame) -> str:
     """rows: of experiments judged by one kind of unseen films."""
-    finals = rows.sort_values("epoch").groupby(["experiment", "repeat"]).last().reset_index()
+    finals = _finals(rows)
     shown = ("plain AUROC", "stress AUROC", "stress likelihood", "agreement", *UNSEEN)
     lines = []
     for name, experiment in EXPERIMENTS.items():
@@ -286,6 +288,26 @@ def _tried_table(rows: pd.DataFrame) -> str:
             minutes = f"{own['seconds'].mean() / 60:.0f}"
             lines.append([f"`{name}`", experiment.why, *figures, str(len(own)), minutes, _kept(experiment)])
     return table(["experiment", "what", *shown, "runs", "minutes", "kept"], lines)
+
+
+def _lost(names: list[str]) -> str:
+    """Markdown on candidates that have no recipe; "" for none."""
+    lost = f"{len(names)} of these cannot be run again, as their recipes are not in the repository any more"
+    return wrapped(f"{lost}: {listed([f'`{name}`' for name in names])}.\n", "") + "\n" if names else ""
+
+
+def unseen_auroc(rows: pd.DataFrame) -> dict[str, str]:
+    """By experiment, the AUROC on unseen films in words, with how many runs it is of."""
+    figures = {}
+    for name, values in _finals(rows).groupby("experiment")["unseen AUROC"]:
+        runs = "one run" if len(values) == 1 else f"{len(values)} runs, {values.min():.3f} to {values.max():.3f}"
+        figures[name] = f"{values.mean():.3f} ({runs})"
+    return figures
+
+
+def _finals(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each run's last epoch."""
+    return rows.sort_values("epoch").groupby(["experiment", "repeat"]).last().reset_index()
 
 
 def _spread(values: pd.Series) -> str:

@@ -137,6 +137,7 @@ class Recipe:
     target_sensitivity: the operating point is the highest threshold with at least this sensitivity on validation.
     mantissa_bits: how many of float32's 23 bits the exported weights keep.
     held_out: which of train.data.UNSEEN to keep out of training and validation, for experiments; "" for none.
+    departs: whole sentences, Markdown for docs/results.md: what it does otherwise than the work that it follows.
     seed: of the split and, with repeat, of all else that is random. repeat: another run on the same split.
     """
 
@@ -173,6 +174,7 @@ class Recipe:
     target_sensitivity: float = 0.95
     mantissa_bits: int = 10
     held_out: str = ""
+    departs: str = ""
     seed: int = 0
     repeat: int = 0
 
@@ -223,9 +225,7 @@ class Recipe:
 
     def hyperparameters(self) -> dict:
         """The settings that shaped the weights, as JSON types."""
-        described_elsewhere = {"id", "title", "summary", "architecture", "build", "reference", "limits"}
-        shaping = {name: value for name, value in asdict(self).items() if name not in described_elsewhere}
-        return json.loads(json.dumps(shaping))
+        return _shaping(asdict(self))
 
 
 def completed(settings: dict) -> dict:
@@ -236,7 +236,14 @@ def completed(settings: dict) -> dict:
         complete["teachers"] = [teacher]
     complete["stages"] = [_defaults(Stage) | stage for stage in settings["stages"]]
     complete["augmentation"] = _defaults(Augmentation) | settings["augmentation"]
-    return json.loads(json.dumps(complete))
+    return _shaping(complete)
+
+
+def _shaping(settings: dict) -> dict:
+    """As JSON types, without what says something of a recipe and shapes no weights."""
+    described_elsewhere = {"id", "title", "summary", "architecture", "build", "reference", "limits", "departs"}
+    shaping = {name: value for name, value in settings.items() if name not in described_elsewhere}
+    return json.loads(json.dumps(shaping))
 
 
 def _defaults(settings: type) -> dict:

@@ -51,6 +51,8 @@ def recipe(quick: bool = False) -> Recipe:
         weight_decay=1e-3,
         label_smoothing=0.05,
         ema_momentum=0.995,
+        departs="Films are shifted, zoomed, exposed otherwise and given noise too, labels are smoothed, and weights "
+        "are averaged over steps.",
     )
     if not quick:
         return full

@@ -60,6 +60,9 @@ def recipe(quick: bool = False) -> Recipe:
         weight_decay=1e-3,
         label_smoothing=0.05,
         ema_momentum=0.995,
+        departs="After a stage with a frozen backbone, which is all that there was there, a second one trains all "
+        "layers. In it films are changed each time, and in both the classes are drawn equally often, labels are "
+        "smoothed, and weights are averaged over steps.",
         mantissa_bits=7,
     )
     if not quick:

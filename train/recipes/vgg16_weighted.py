@@ -4,10 +4,9 @@
     python -m train evaluate vgg16-weighted
 
 Follows the second network of the workshop article that vgg16-frozen follows, which reports a test accuracy of 0.91.
-The backbone stays frozen; because images are changed each time, they pass through it in every epoch. Beyond the
-article, exposure is changed too, mobilenetv2-all teaches the head beside the labels, and the finished network looks at
-the film at two sizes, of which the first is the one it learnt at. It looked at that one alone when it taught
-champion-noisy and what came of it, and resnet50-bn, and when its card's auroc_shift was measured.
+The backbone stays frozen; because images are changed each time, they pass through it in every epoch. What departs from
+the article: `departs` below. Of its two sizes, the first is the one it learnt at. It looked at that one alone when it
+taught champion-noisy and what came of it, and resnet50-bn, and when its card's auroc_shift was measured.
 Expected here: see model_zoo/exports/vgg16-weighted/card.json, which holds the measured figures.
 """
 
@@ -62,6 +61,8 @@ def recipe(quick: bool = False) -> Recipe:
         weighted_loss=True,
         teachers=("mobilenetv2-all",),
         augmentation=HARD_AUGMENTATION,
+        departs="Exposure is changed too, `mobilenetv2-all` teaches the head beside the labels, and the finished "
+        "network looks at the film at two sizes.",
         mantissa_bits=4,
     )
     if not quick:
