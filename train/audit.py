@@ -20,7 +20,7 @@ from model_zoo.tables import write_rows
 from train import shortcuts
 from train.audit_methods import methods_section
 from train.lungs import gate
-from train.lungs.data import true_mask, with_masks
+from train.lungs.data import evaluated_images, masked_test_films, true_mask
 from train.results import table
 
 PAGE = PROJECT_ROOT / "docs" / "explanations.md"
@@ -61,11 +61,12 @@ On phantoms the opacity is known exactly. "Pointing game" is the share of images
 def audit_gradcam(export: Export, name: str) -> pd.DataFrame:
     """Store and return an export's rows of one set of looking.AUDITED.
 
-    Raises CollectionUnavailable without images or masks."""
+    Raises CollectionUnavailable when images that it was evaluated on, or their masks, are missing."""
     collection = open_collection(name.removesuffix("-test"))
+    films = masked_test_films(collection, evaluated_images([export], name))
     engine = open_engine(export)
     rows = []
-    entries = [entry for entry in with_masks(collection, collection.entries("test")) if entry.label == 1]
+    entries = [entry for entry in films if entry.label == 1]
     for entry in tqdm(entries, desc=f"{export.id} on {name}", unit="image", mininterval=1):
         radiograph = collection.load(entry.id)
         heatmap = engine.explain(engine.input(radiograph.pixels)[np.newaxis])[0].evidence("pneumonia")
