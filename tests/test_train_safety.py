@@ -2,6 +2,7 @@
 a classifier and for the lung-field network."""
 
 import dataclasses
+import importlib
 import json
 import shutil
 import sys
@@ -162,12 +163,12 @@ def test_a_run_killed_at_every_change_to_its_files_ends_where_an_unbroken_one_do
 
 
 @contextmanager
-def no_file_beyond_a_megabyte():
-    """A limit that stands for a full disk."""
+def no_file_beyond(count: int):
+    """A limit on the bytes of a file, which stands for a full disk."""
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, before[1]))
     try:
         yield
     finally:
@@ -179,11 +180,48 @@ def no_file_beyond_a_megabyte():
 def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(kind, tmp_path):
     run = tmp_path / "run"
     said = pytest.raises(TrainingStopped, match=r"expected room for the run's files.*Free some space")
-    with no_file_beyond_a_megabyte(), said as stopped:
+    with no_file_beyond(10**6), said as stopped:
         kind(run)
     assert str(stopped.value).startswith(str(run))
     assert not list(run.glob("checkpoint-[0-9]*"))
     assert kind(run).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on file sizes to stand for a full disk")
+@pytest.mark.parametrize(
+    ("command", "writer"),
+    [
+        (["compare"], "results.write_results"),
+        (["audit", "--write-only"], "audit.write_explanations"),
+        (["experiments", "--write-only"], "experiments.write_experiments"),
+    ],
+)
+def test_a_page_that_finds_no_room_stays_as_it_was(command, writer, tmp_path, monkeypatch, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("as it was")
+    module, name = writer.split(".")
+    module = importlib.import_module(f"train.{module}")
+    monkeypatch.setattr(module, name, partial(getattr(module, name), path=page))
+    # Tables that take longer than all else here.
+    for section in ("train.audit.methods_section", "train.shortcuts.section"):
+        monkeypatch.setattr(section, lambda exports: "")
+    with no_file_beyond(1000):
+        assert main(command) == 2
+    assert f"room to write. Received: [Errno 27] File too large: '{page}'. No file" in capsys.readouterr().err
+    assert page.read_text() == "as it was"
+    assert list(tmp_path.iterdir()) == [page]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on file sizes to stand for a full disk")
+def test_an_evaluation_that_finds_no_room_keeps_rows_and_card(tiny_export, tmp_path, monkeypatch, capsys):
+    shutil.copytree(tiny_export.folder, tmp_path / "tiny")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    monkeypatch.setattr("train.__main__.open_export", lambda model_id: open_export(model_id, tmp_path))
+    monkeypatch.setattr("cases.collections.phantom.SIZES", {"train": 0, "val": 0, "test": 4})
+    with no_file_beyond(100):
+        assert main(["evaluate", "tiny", "--on", "phantom"]) == 2
+    assert "phantom-test.csv'" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
 
 
 def test_a_folder_that_cannot_be_made_is_no_full_disk(kind, tmp_path):

@@ -14,6 +14,7 @@ from cases.collections import open_collection
 from cases.settings import PROJECT_ROOT
 from model_zoo import looking
 from model_zoo.committee import open_engine
+from model_zoo.files import replace_text
 from model_zoo.lungs.card import LungCard
 from model_zoo.registry import Export
 from model_zoo.tables import write_rows
@@ -99,7 +100,7 @@ def write_explanations(exports: Iterable[Export], lungs: LungCard, path: Path = 
         methods=methods_section(networks),
         shortcuts=shortcuts.section(networks),
     )
-    path.write_text(page, encoding="utf-8")
+    replace_text(path, page)
     return page
 
 

@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score, recall_score
 
 from cases.collections import open_collection
 from cases.settings import PROJECT_ROOT
+from model_zoo.files import replace_text
 from train.data import ImageSet, development_entries, load_images, random_split
 from train.results import table
 
@@ -147,7 +148,7 @@ def main() -> None:
         frozen=table(["pixels", "rate", *figures], frozen),
         unfrozen=table(["steps", "statistics", *figures], unfrozen),
     )
-    PAGE.write_text(page, encoding="utf-8")
+    replace_text(PAGE, page)
     print(page)
 
 

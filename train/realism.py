@@ -24,6 +24,7 @@ from cases.settings import data_root
 from model_zoo.committee import open_engine
 from model_zoo.engine import Reader
 from model_zoo.evaluation import estimates
+from model_zoo.files import replace_text
 from model_zoo.registry import Export, open_export
 from train.anatomy import load_films, lung_frame, train_names
 
@@ -249,8 +250,7 @@ def main():
         films_exchanged=len(exchange["lungs"]) // 2,
         exchange=exchange_table(exchange, export.card.threshold.value),
     )
-    options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(page, encoding="utf-8")
+    replace_text(options.output, page)
     print(page)
 
 
