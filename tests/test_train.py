@@ -385,6 +385,23 @@ class TestStartingWeights:
         environment = json.loads((tmp_path / "pupil" / "environment.json").read_text())
         assert environment["started_from"] == "tiny, which started from random initialisation"
 
+    def test_an_export_that_learnt_from_another_split_is_refused_before_any_image_is_read(self, exported, tmp_path):
+        for change in ({"seed": RECIPE.seed + 1}, {"validation_share": 0.2}, {"random_test_share": 0.25}):
+            pupil = dataclasses.replace(RECIPE, starting_weights="imagenet", build=self.accept_any, **change)
+            with (
+                patch("train.fit.development_sets", side_effect=AssertionError),
+                pytest.raises(RecipeError, match=f"those of the export tiny, with another {next(iter(change))}"),
+            ):
+                fit(pupil, tmp_path / "pupil", str(exported.model_path))
+
+    def test_an_export_as_start_is_named_with_what_it_started_from(self, exported, tmp_path):
+        pupil = dataclasses.replace(
+            RECIPE, starting_weights="imagenet", build=self.accept_any, stages=(Stage("one", 1, 0.01),)
+        )
+        fit(pupil, tmp_path / "pupil", str(exported.model_path))
+        environment = json.loads((tmp_path / "pupil" / "environment.json").read_text())
+        assert environment["started_from"] == "tiny, which started from random initialisation"
+
     def test_a_recipe_may_go_on_with_the_whole_of_a_run_head_included(self, run, tmp_path):
         still = dataclasses.replace(
             RECIPE, id="pupil", starting_weights="network", stages=(Stage("one", 1, learning_rate=0.0),)

@@ -30,7 +30,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cases.collections import open_collection
-from model_zoo.card import SCRATCH
+from model_zoo.card import SCRATCH, Card, read_card
 from model_zoo.history import HISTORY_COLUMNS, stage_of_run
 from train import distribution, lung_lesson
 from train.augment import augmenter
@@ -46,10 +46,10 @@ from train.checkpoints import (
     write_trained,
     writing,
 )
-from train.data import Batches, ImageSet, development_sets, height_strata
+from train.data import Batches, ImageSet, development_parts, development_sets, height_strata
 from train.networks import at_sides
 from train.normalisation import fused
-from train.recipe import Recipe, RecipeError, Stage
+from train.recipe import SPLIT, Recipe, RecipeError, Stage, other_split
 from train.teacher import pupil
 
 _ONLY_EXPORTED = ("target_sensitivity", "mantissa_bits")
@@ -65,15 +65,16 @@ def fit(
     """Train a recipe in the folder `run`, going on from its last checkpoint, and return the path of trained.keras.
 
     weights: what to start from in place of recipe.starting_weights: "imagenet", "none", a file of the backbone's
-        weights, or the trained.keras of a run whose network has the same backbone; for a recipe that starts from
-        "network", of a run of the same network.
+        weights, or the trained.keras of a run, or model.keras of an export, whose network has the same backbone; for a
+        recipe that starts from "network", of the same network.
     precision: what the network and its teachers compute in, "float32" or "mixed_bfloat16" (float32 weights, bfloat16
         products, as fast as a GPU, or a CPU with AMX or AVX512-BF16, is in it); by default mixed where there is a GPU.
         trained.keras is float32 always.
     keep_checkpoints: keep those of all epochs (checkpointed_networks), not the last alone.
-    Raises RecipeError for starting weights that cannot be had, and for a network that cannot look at films of other
-    sizes where recipe.sides wants it to; TrainingStopped when the folder belongs to other settings, the loss is no
-    number, or the disk is full; RadiographError for an unreadable image; CollectionUnavailable without the data.
+    Raises RecipeError for starting weights that cannot be had or learnt from images of another split, and for a network
+    that cannot look at films of other sizes where recipe.sides wants it to; CardError for an export's card that cannot
+    be read; TrainingStopped when the folder belongs to other settings, the loss is no number, or the disk is full;
+    RadiographError for an unreadable image; CollectionUnavailable without the data.
     """
     distribution.check_same_folder(run)
     trained = run / "trained.keras"
@@ -93,11 +94,11 @@ def fit(
     network, started_from = _starting_network(recipe, weights, precision)
     settings = {**recipe.hyperparameters(), "started_from": started_from}
     history = last_history(settings, run)
+    if weights:
+        _refuse_leaks(recipe, Path(weights))
     training, validation = development_sets(recipe)
     if recipe.needs_lungs:
         training, validation = (lung_lesson.with_masks(recipe, part) for part in (training, validation))
-    if weights and (Path(weights).parent / "split.json").exists():
-        _refuse_leaks(recipe, Path(weights).parent, training)
     ids = {"training": training, "validation": validation}
     if distribution.is_first():
         with writing(run):
@@ -222,20 +223,39 @@ def _whole_network(recipe: Recipe, path: str) -> keras.Model:
 
 
 def _origin(source: str) -> str:
-    """Where starting weights come from, as the card says it; a run's answer includes where that run began."""
+    """Where starting weights come from, as the card says it; of a run or an export that includes where it began."""
     if named := {"none": SCRATCH, "imagenet": "ImageNet"}.get(source):
         return named
     path = Path(source)
+    if card := _card_beside(path):
+        return f"{card.id}, which started from {card.weights.started_from}"
     environment = path.parent / "environment.json"
     if path.suffix == ".keras" and environment.exists():
         return f"{path.parent.name}, which started from {json.loads(environment.read_text())['started_from']}"
     return f"local file {path.name}"
 
 
-def _refuse_leaks(recipe: Recipe, earlier: Path, training: ImageSet) -> None:
-    """A backbone must not have learnt from images that this recipe validates or reports on."""
-    learnt = set(json.loads((earlier / "split.json").read_text())["training"])
-    if leaked := learnt - {entry.id for entry in training.entries}:
+def _card_beside(weights: Path) -> Card | None:
+    """The card of the export that a weights file is of. Raises CardError for one that cannot be read."""
+    path = weights.with_name("card.json")
+    return read_card(path) if weights.name == "model.keras" and path.exists() else None
+
+
+def _refuse_leaks(recipe: Recipe, weights: Path) -> None:
+    """A run's or an export's network must not have learnt from images that this recipe validates or reports on.
+
+    An export does not list its images; those of the same split settings are the same."""
+    if (card := _card_beside(weights)) and (other := other_split(recipe, card.recipe)):
+        raise RecipeError(
+            f"Expected starting weights that learnt from {recipe.id}'s training images only, with the same "
+            f"{', '.join(SPLIT)}. Received: those of the export {card.id}, with another {', '.join(other)}."
+        )
+    split = weights.with_name("split.json")
+    if not split.exists():
+        return
+    learnt = set(json.loads(split.read_text())["training"])
+    training, _ = development_parts(recipe, open_collection(recipe.collection))
+    if leaked := learnt - {entry.id for entry in training}:
         raise RecipeError(
             f"Expected starting weights that learnt from {recipe.id}'s training images only. Received: a run that "
             f"learnt from {len(leaked)} others, {min(leaked)} among them. Give both recipes the same seed, "
