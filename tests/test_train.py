@@ -402,6 +402,26 @@ class TestStartingWeights:
         environment = json.loads((tmp_path / "pupil" / "environment.json").read_text())
         assert environment["started_from"] == "tiny, which started from random initialisation"
 
+    def test_a_finished_run_is_not_taken_for_one_from_other_weights(self, run, tmp_path):
+        assert fit(RECIPE, run) == fit(RECIPE, run, "none") == run / "trained.keras"
+        with pytest.raises(TrainingStopped, match=r"from ImageNet\. Received: a finished one that started from random"):
+            fit(RECIPE, run, "imagenet")
+
+    def test_averaged_runs_all_start_from_the_same_weights(self, run, tmp_path):
+        second = shutil.copytree(run, tmp_path / "second") / "trained.keras"
+        mean = dataclasses.replace(
+            RECIPE, id="mean", starting_weights="network", averaged_runs=2, stages=(Stage("one", 1, 0.0),)
+        )
+        one, other = mean.single_runs()
+        fit(one, tmp_path / "mean" / "run-1", str(run / "trained.keras"))
+        with pytest.raises(TrainingStopped, match="run-1: expected a run that started from second, which"):
+            fit(mean, tmp_path / "mean", str(second))
+        # As it could come about before.
+        fit(other, tmp_path / "mean" / "run-2", str(second))
+        with pytest.raises(TrainingStopped, match=r"Received: tiny, which started from.*; second, which started from"):
+            fit(mean, tmp_path / "mean")
+        assert not (tmp_path / "mean" / "trained.keras").exists()
+
     def test_a_recipe_may_go_on_with_the_whole_of_a_run_head_included(self, run, tmp_path):
         still = dataclasses.replace(
             RECIPE, id="pupil", starting_weights="network", stages=(Stage("one", 1, learning_rate=0.0),)

@@ -49,7 +49,7 @@ from train.checkpoints import (
 from train.data import Batches, ImageSet, development_parts, development_sets, height_strata
 from train.networks import at_sides
 from train.normalisation import fused
-from train.recipe import SPLIT, Recipe, RecipeError, Stage, other_split
+from train.recipe import SPLIT, Recipe, RecipeError, Stage, TrainingStopped, other_split
 from train.teacher import pupil
 
 _ONLY_EXPORTED = ("target_sensitivity", "mantissa_bits")
@@ -73,13 +73,15 @@ def fit(
     keep_checkpoints: keep those of all epochs (checkpointed_networks), not the last alone.
     Raises RecipeError for starting weights that cannot be had or learnt from images of another split, and for a network
     that cannot look at films of other sizes where recipe.sides wants it to; CardError for an export's card that cannot
-    be read; TrainingStopped when the folder belongs to other settings, the loss is no number, or the disk is full;
-    RadiographError for an unreadable image; CollectionUnavailable without the data.
+    be read; TrainingStopped when the folder belongs to other settings or to another start, the loss is no number, or
+    the disk is full; RadiographError for an unreadable image; CollectionUnavailable without the data.
     """
     distribution.check_same_folder(run)
     trained = run / "trained.keras"
     if trained.exists():
         refuse_other_settings(recipe, run)
+        if weights:
+            _refuse_other_start(weights, run)
         return trained
     if recipe.sides:
         _finished(recipe)  # What cannot be made is said before the training, not after it.
@@ -136,7 +138,22 @@ def refuse_other_settings(recipe: Recipe, run: Path) -> None:
     export heeds."""
     settings = {name: value for name, value in recipe.hyperparameters().items() if name not in _ONLY_EXPORTED}
     # Runs of before had none there; nobody can tell theirs.
-    refuse_changes(settings, json.loads((run / "environment.json").read_text()).get("settings", {}), run)
+    refuse_changes(settings, _environment(run).get("settings", {}), run)
+
+
+def _refuse_other_start(weights: str, run: Path) -> None:
+    """Raises TrainingStopped when a finished run started from other weights than those that it is asked for."""
+    asked, found = _origin(weights), _environment(run)["started_from"]
+    if asked != found:
+        raise TrainingStopped(
+            f"{run}: expected a run that started from {asked}. Received: a finished one that started from {found}. "
+            "Delete the folder, or give it another name, to start again."
+        )
+
+
+def _environment(run: Path) -> dict:
+    """What environment.json says of a run."""
+    return json.loads((run / "environment.json").read_text())
 
 
 def _finished(recipe: Recipe) -> keras.Model:
@@ -153,7 +170,14 @@ def _finished(recipe: Recipe) -> keras.Model:
 
 
 def _average(recipe: Recipe, runs: list[Path], into: Path) -> None:
-    """Write what a run leaves from finished runs: the mean of their weights, and their histories in a row."""
+    """Write what a run leaves from finished runs: the mean of their weights, and their histories in a row. Raises
+    TrainingStopped for runs that started from different weights, of which the mean has no meaning."""
+    starts = dict.fromkeys(_environment(run)["started_from"] for run in runs)
+    if len(starts) > 1:
+        raise TrainingStopped(
+            f"{into}: expected runs that started from the same weights. Received: {'; '.join(starts)}. Delete those of "
+            "them that are to start again."
+        )
     if not distribution.is_first():
         return
     rows = [
@@ -166,7 +190,7 @@ def _average(recipe: Recipe, runs: list[Path], into: Path) -> None:
         network = _finished(recipe)
         each = zip(*(one.get_weights() for one in networks), strict=True)
         network.set_weights([np.mean(weights, axis=0) for weights in each])
-    found = json.loads((runs[0] / "environment.json").read_text())
+    found = _environment(runs[0])
     with writing(into):
         shutil.copy(runs[0] / "split.json", into)
         (into / "environment.json").write_text(json.dumps({**found, "settings": recipe.hyperparameters()}))
@@ -229,9 +253,8 @@ def _origin(source: str) -> str:
     path = Path(source)
     if card := _card_beside(path):
         return f"{card.id}, which started from {card.weights.started_from}"
-    environment = path.parent / "environment.json"
-    if path.suffix == ".keras" and environment.exists():
-        return f"{path.parent.name}, which started from {json.loads(environment.read_text())['started_from']}"
+    if path.suffix == ".keras" and path.with_name("environment.json").exists():
+        return f"{path.parent.name}, which started from {_environment(path.parent)['started_from']}"
     return f"local file {path.name}"
 
 
