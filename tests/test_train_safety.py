@@ -4,6 +4,8 @@ a classifier and for the lung-field network."""
 import dataclasses
 import importlib
 import json
+import re
+import runpy
 import shutil
 import sys
 from collections.abc import Callable
@@ -233,13 +235,13 @@ def test_a_folder_that_cannot_be_made_is_no_full_disk(kind, tmp_path):
 
 @pytest.fixture
 def films(tmp_path, monkeypatch) -> Path:
-    """The data folder: ten normal films and ten with pneumonia, each with its lung mask."""
+    """The data folder: twenty normal films and twenty with pneumonia, each with its lung mask."""
     monkeypatch.setenv("LUNGLENS_DATA", str(tmp_path))
     for label, name in (("NORMAL", "IM-{:04}-0001"), ("PNEUMONIA", "person{}_virus_1")):
         for collection, suffix in (("chest_xray", "jpeg"), ("lung_masks", "png")):
             folder = tmp_path / collection / "train" / label
             folder.mkdir(parents=True)
-            for number in range(10):
+            for number in range(20):
                 Image.new("L", (40, 40), number).save(folder / f"{name.format(number)}.{suffix}")
     return tmp_path
 
@@ -259,6 +261,57 @@ def test_an_unreadable_film_or_mask_is_named_before_anything_is_trained(command,
     assert main(list(command)) == 2
     assert broken.removeprefix("chest_xray/") in capsys.readouterr().err
     assert not (films / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "kept", "said"),
+    [
+        (("fit", "cnn8"), (0, 20), "7 patients or more of each class.*Received: 0 normal, 20 with pneumonia"),
+        (("fit", "cnn8"), (3, 3), "7 patients or more of each class.*Received: 3 normal, 3 with pneumonia"),
+        (("fit", "cnn8"), (10, 10), "at least a batch of 32 images to train on. Received: 17, and 3 for validation"),
+        (("lungs", "fit"), (20, 6), "7 patients or more of each class.*Received: 20 normal, 6 with pneumonia"),
+    ],
+)
+def test_too_few_films_are_counted_before_any_is_read(command, kept, said, films, monkeypatch, capsys):
+    monkeypatch.setattr("train.__main__.RUNS", films / "runs")
+    for label, count in zip(("NORMAL", "PNEUMONIA"), kept, strict=True):
+        for path in sorted((films / "chest_xray" / "train" / label).iterdir())[count:]:
+            path.unlink()
+    monkeypatch.setattr("cases.collections.chest_xray.ChestXrayCollection.load", lambda *_: pytest.fail("read"))
+    assert main(list(command)) == 2
+    assert re.search(said, capsys.readouterr().err)
+    assert not (films / "runs").exists()
+
+
+def test_lungs_are_not_trained_without_a_mask(films, monkeypatch, capsys):
+    monkeypatch.setattr("train.__main__.RUNS", films / "runs")
+    for path in films.joinpath("lung_masks").rglob("*.png"):
+        path.unlink()
+    assert main(["lungs", "fit"]) == 2
+    assert "Expected lung masks of the training and of the validation images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "said"),
+    [
+        ("collapse", (), "The Kermany chest X-rays are not at"),
+        ("realism", ("--model", "nowhere"), "Expected one of the models"),
+        ("anatomy", (), "manifest.csv"),
+    ],
+)
+def test_a_module_that_is_a_command_answers_as_the_others_do(module, arguments, said, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [module, *arguments])
+    monkeypatch.delitem(sys.modules, f"train.{module}", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"train.{module}", run_name="__main__")
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_exports_are_made_and_run_on_tensorflow(monkeypatch, capsys):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ExportError, match=r"Received: Keras on jax.*set KERAS_BACKEND=tensorflow"):
+        runpy.run_module("model_zoo.loading")
 
 
 @pytest.mark.usefixtures("untraced")

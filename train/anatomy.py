@@ -27,6 +27,7 @@ when the data is missing.
 
 import argparse
 import csv
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -39,6 +40,7 @@ from scipy.stats import norm, rankdata
 from cases.phantom.anatomy import CANVAS, FILM, canvas_to_film
 from cases.settings import data_root
 from model_zoo.files import replacing
+from train.answers import answered
 
 OUTPUT = Path("cases/phantom/anatomy.npz")
 MIN_FILMS = 300
@@ -341,4 +343,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(answered(main))

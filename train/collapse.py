@@ -7,6 +7,7 @@ at a time and writes docs/backbones.md. Two to five minutes on two cores. Needs 
 """
 
 import argparse
+import sys
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.metrics import accuracy_score, recall_score
 from cases.collections import open_collection
 from cases.settings import PROJECT_ROOT
 from model_zoo.files import replace_text
+from train.answers import answered
 from train.data import ImageSet, development_entries, load_images, random_split
 from train.results import table
 
@@ -153,4 +155,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(answered(main))

@@ -11,6 +11,7 @@ model_zoo's ExportError for an unknown model and FileNotFoundError without the f
 """
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from model_zoo.evaluation import estimates
 from model_zoo.files import replace_text
 from model_zoo.registry import Export, open_export
 from train.anatomy import load_films, lung_frame, train_names
+from train.answers import answered
 
 OUTPUT = Path("docs/phantoms.md")
 FIRST_SEED = 2**40  # collections hash to 32 bits
@@ -255,4 +257,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(answered(main))

@@ -105,9 +105,16 @@ def masked_images(collection: Collection, entries: Iterable[Entry], side: int) -
 
 def development_sets(collection_id: str, side: int, seed: int) -> tuple[MaskedImages, MaskedImages]:
     """(training, validation). Both hold whole patients of the collection; training also has the phantoms' train split
-    and images without a chest."""
+    and images without a chest. Raises RecipeError for too few patients, CollectionUnavailable without masks for one of
+    the two."""
     collection = open_collection(collection_id)
     parts = patient_split(development_entries(collection), 0.15, seed)
+    counts = [len(with_masks(collection, part)) for part in parts]
+    if not all(counts):
+        raise CollectionUnavailable(
+            f"Expected lung masks of the training and of the validation images of {collection.id}. Received: "
+            f"{counts[0]} and {counts[1]}."
+        )
     training, validation = (masked_images(collection, part, side) for part in parts)
     rng = np.random.default_rng(seed)
     films = rng.choice(training.pairs[..., 0], round(NOT_CHESTS * len(training.pairs)))
