@@ -30,7 +30,7 @@ from train.export import evaluate, heatmap_of
 from train.fit import fit
 from train.lungs import fit as lungs
 from train.lungs.data import MaskedImages
-from train.recipe import Augmentation, Stage, TrainingStopped
+from train.recipe import Augmentation, Stage, TrainingStopped, load_recipe, recipe_ids
 
 RECIPE = dataclasses.replace(
     tiny_training.RECIPE, stages=(Stage("first", 1, 0.02, steps=2), Stage("second", 1, 0.01, steps=2))
@@ -334,6 +334,33 @@ def test_the_step_before_is_named_where_its_run_is_missing(tmp_path, monkeypatch
     monkeypatch.setattr("train.__main__.RUNS", tmp_path)
     assert main(["fit", "vgg16-frozen", "--weights", "vgg16-films"]) == 2
     assert "Run `fit vgg16-films` first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("model", "meant"),
+    [
+        ("champion", "champion-averaged"),
+        ("champion-averaged", "champion-noisy"),
+        ("vgg16-onward", "vgg16-weighted"),
+    ],
+)
+def test_the_run_to_go_on_from_is_named_where_none_is_given(model, meant, tmp_path, capsys):
+    assert main(["fit", model, "--run", str(tmp_path / "run")]) == 2
+    assert f"as `--weights {meant}` does. Received: none" in capsys.readouterr().err
+
+
+def test_every_recipe_that_goes_on_names_one_that_there_is():
+    for recipe in map(load_recipe, recipe_ids()):
+        assert (recipe.starting_weights == "network") == (recipe.goes_on_from in recipe_ids())
+        assert "goes_on_from" not in recipe.hyperparameters()
+
+
+@pytest.mark.parametrize("model", ["champion-noisy", "even-sizes"])
+def test_missing_masks_are_said_before_any_film_is_read(model, films, monkeypatch, capsys):
+    shutil.rmtree(films / "lung_masks")
+    monkeypatch.setattr("cases.collections.chest_xray.ChestXrayCollection.load", lambda *_: pytest.fail("read"))
+    assert main(["fit", model, "--weights", "none", "--run", str(films / "run")]) == 2
+    assert "Expected the lung masks" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,8 @@ def fit(
     history = last_history(settings, run)
     if weights:
         _refuse_leaks(recipe, Path(weights))
+    if recipe.needs_lungs:
+        lung_lesson.check_masks(recipe)
     training, validation = development_sets(recipe)
     if recipe.needs_lungs:
         training, validation = (lung_lesson.with_masks(recipe, part) for part in (training, validation))
@@ -239,9 +241,10 @@ def _whole_network(recipe: Recipe, path: str) -> keras.Model:
     try:
         network.set_weights(keras.models.load_model(path, compile=False).get_weights())
     except (OSError, ValueError) as error:
+        meant = f", as `--weights {recipe.goes_on_from}` does" if recipe.goes_on_from else ""
         raise RecipeError(
             f"Expected --weights to name a finished run of a network like {recipe.id}'s, which goes on with the whole "
-            f"of it. Received: {path}."
+            f"of it{meant}. Received: {path}."
         ) from error
     return network
 

@@ -18,6 +18,8 @@ KERMANY_LIMITS = (
     "Trained on films of children aged one to five from one hospital; other ages and hospitals are unknown ground.",
     "Knows two answers only. Anything else on a film, or a film that is not of a chest, still gets a probability.",
 )
+# Of a recipe, what a card has elsewhere or has no need of.
+_DESCRIBED_ELSEWHERE = {"id", "title", "summary", "architecture", "build", "goes_on_from", "reference", "limits"}
 # What decides which images a network learns from.
 SPLIT = ("collection", "random_test_share", "validation_share", "held_out", "seed")
 
@@ -117,6 +119,8 @@ class Recipe:
         without.
     starting_weights: "imagenet", for the backbone; "network", all of a finished run's, its head included, which
         `fit --weights` must name; or "none". `fit --weights FILE` puts a local file in place of the download.
+    goes_on_from: id of the recipe whose finished run is meant where starting_weights is "network", for people; "" where
+        any will do.
     random_test_share: share of the images, drawn regardless of patients, kept out of training and reported as the set
         "random25" beside the official test split, because a published protocol did so.
     validation_share: share of the images, whole patients, kept out of training for temperature and threshold.
@@ -154,6 +158,7 @@ class Recipe:
     reference: Reference | None
     limits: tuple[str, ...]
     starting_weights: str = "none"
+    goes_on_from: str = ""
     collection: str = "chest_xray"
     random_test_share: float = 0.0
     validation_share: float = 0.15
@@ -225,8 +230,7 @@ class Recipe:
 
     def hyperparameters(self) -> dict:
         """The settings that shaped the weights, as JSON types."""
-        described_elsewhere = {"id", "title", "summary", "architecture", "build", "reference", "limits"}
-        shaping = {name: value for name, value in asdict(self).items() if name not in described_elsewhere}
+        shaping = {name: value for name, value in asdict(self).items() if name not in _DESCRIBED_ELSEWHERE}
         return json.loads(json.dumps(shaping))
 
 
@@ -249,7 +253,8 @@ def other_split(recipe: Recipe, settings: dict) -> list[str]:
 
 
 def _defaults(settings: type) -> dict:
-    return {field.name: field.default for field in fields(settings) if field.default is not MISSING}
+    found = {field.name: field.default for field in fields(settings) if field.default is not MISSING}
+    return {name: default for name, default in found.items() if name not in _DESCRIBED_ELSEWHERE}
 
 
 def recipe_ids() -> tuple[str, ...]:
