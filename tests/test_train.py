@@ -685,6 +685,14 @@ class TestCompact:
         assert np.abs(rounded / values - 1).max() <= 2.0 ** -(bits + 1) * 1.0001
         assert not (rounded.view(np.uint32) & np.uint32((1 << (23 - bits)) - 1)).any()
 
+    def test_what_takes_minutes_on_a_large_network_has_a_bar(self, run, tmp_path, capsys):
+        export(RECIPE, run, tmp_path)
+        head = dataclasses.replace(RECIPE, stages=(Stage("head", 1, 0.01, trainable="head"),))
+        fit(head, tmp_path / "head")
+        printed = capsys.readouterr().err
+        for what in ("as trained", "rounded", "heatmaps", "features"):
+            assert f"tiny, {what}: 100%" in printed
+
     def test_compressed_archive_loads_to_the_same_weights_and_is_smaller(self, tmp_path):
         network = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Conv2D(64, 5), keras.layers.Conv2D(64, 5)])
         network.set_weights([round_mantissa(weight, 7) for weight in network.get_weights()])

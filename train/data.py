@@ -20,6 +20,8 @@ from train.recipe import Recipe, RecipeError
 
 # Of each class, the films whose size misleads most.
 UNSEEN_SHARE = 0.3
+# How many images a network is given at a time when it is not trained.
+PREDICTED = 64
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,21 @@ def load_images(collection: Collection, entries: Iterable[Entry], side: int, cha
     for i, entry in enumerate(tqdm(entries, desc=f"reading {collection.id}", unit="image", mininterval=1)):
         images[i] = model_input(collection.load(entry.id).pixels, side, channels)
     return ImageSet(images, np.array([entry.label for entry in entries], np.float32), entries)
+
+
+def predicted(network: keras.Model, images: np.ndarray, what: str) -> np.ndarray:
+    """What a network gives for images (n, ...), in batches of 64, under a bar that says what is done."""
+    with tqdm(total=-(-len(images) // PREDICTED), desc=what, unit="batch", mininterval=1) as bar:
+        return network.predict(images, batch_size=PREDICTED, verbose=0, callbacks=[_Advance(bar)])
+
+
+class _Advance(keras.callbacks.Callback):
+    def __init__(self, bar: tqdm):
+        super().__init__()
+        self.bar = bar
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self.bar.update()
 
 
 def unseen_series(collection: Collection, entries: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -30,7 +30,7 @@ from model_zoo.registry import Export, ExportError, sha256_of
 from train import image_size
 from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
-from train.data import development_entries, load_images, random_split
+from train.data import PREDICTED, development_entries, load_images, predicted, random_split
 from train.fit import refuse_other_settings
 from train.lungs.data import MASKS_LICENCE
 from train.recipe import Recipe
@@ -57,9 +57,9 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     validation = load_images(collection, split["validation"], recipe.input_side, recipe.channels)
 
     network = keras.models.load_model(run / "trained.keras", compile=False)
-    before = network.predict(validation.images, batch_size=64, verbose=0)[:, 0]
+    before = predicted(network, validation.images, f"{recipe.id}, as trained")[:, 0]
     network.set_weights([round_mantissa(weight, recipe.mantissa_bits) for weight in network.get_weights()])
-    rounded = network.predict(validation.images, batch_size=64, verbose=0)[:, 0]
+    rounded = predicted(network, validation.images, f"{recipe.id}, rounded")[:, 0]
     temperature, offset = fit_calibration(rounded, validation.labels)
     # Not rounded, as rounding moves all answers to one side: the calibration undoes that too.
     bias = network.layers[-1].bias
@@ -70,7 +70,10 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
 
     card = _draft(recipe, run, path, network.count_params(), {**split, "test": collection.entries("test")})
     engine = Engine(Export(folder, card))
-    blocks = [validation.images[start : start + 64] for start in range(0, len(validation.images), 64)]
+    starts = tqdm(
+        range(0, len(validation.images), PREDICTED), desc=f"{recipe.id}, heatmaps", unit="batch", mininterval=1
+    )
+    blocks = (validation.images[start : start + PREDICTED] for start in starts)
     explanations = [explanation for block in blocks for explanation in engine.explain(block)]
     logits = np.array([explanation.logit for explanation in explanations])
     temperature = round(temperature, 4)

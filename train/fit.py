@@ -46,7 +46,7 @@ from train.checkpoints import (
     write_trained,
     writing,
 )
-from train.data import Batches, ImageSet, development_parts, development_sets, height_strata
+from train.data import Batches, ImageSet, development_parts, development_sets, height_strata, predicted
 from train.networks import at_sides
 from train.normalisation import fused
 from train.recipe import SPLIT, Recipe, RecipeError, Stage, TrainingStopped, other_split
@@ -324,7 +324,7 @@ def _fit_stage(
         return
     if stage.trainable == "head":
         backbone = keras.Model(network.input, network.get_layer(recipe.heatmap_layer).output)
-        training, validation = (_features(backbone, part) for part in (training, validation))
+        training, validation = (_features(backbone, part, f"{recipe.id}, features") for part in (training, validation))
     strata = height_strata(open_collection(recipe.collection), training.entries) if recipe.even_heights else None
     callbacks = [
         ReseedEachEpoch(recipe.run_seed, len(history) - done),
@@ -393,10 +393,10 @@ def _class_weights(data: ImageSet) -> dict[int, float]:
     return {label: len(data.labels) / (2 * int(count)) for label, count in enumerate(counts)}
 
 
-def _features(backbone: keras.Model, data: ImageSet) -> ImageSet:
+def _features(backbone: keras.Model, data: ImageSet, what: str) -> ImageSet:
     own = distribution.own_copy(backbone)
     with distribution.paused():
-        return dataclasses.replace(data, images=own.predict(data.images, batch_size=64, verbose=0))
+        return dataclasses.replace(data, images=predicted(own, data.images, what))
 
 
 def _compile(trainer: keras.Model, recipe: Recipe, stage: Stage, steps: int) -> None:
