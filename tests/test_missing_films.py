@@ -13,10 +13,12 @@ from model_zoo import audit, looking, shortcuts
 from model_zoo.lungs.rows import COLUMNS as LUNG_COLUMNS
 from model_zoo.lungs.rows import rows_path
 from model_zoo.predictions import COLUMNS, write_predictions
+from model_zoo.registry import ExportError
 from train.audit import audit_gradcam
 from train.audit_methods import audit_methods
+from train.export import evaluate
 from train.lungs.data import evaluated_images, masked_test_films
-from train.lungs.export import evaluate
+from train.lungs.export import evaluate as evaluate_lungs
 from train.shortcuts import measure
 
 NAME = "chest_xray-test"
@@ -99,8 +101,23 @@ def test_the_lung_network_s_rows_stay_too(data, tmp_path):
     before = path.read_bytes()
     (data / "chest_xray" / IDS[0]).unlink()
     with pytest.raises(CollectionUnavailable, match="Received: 5 films"):
-        evaluate(tmp_path / "lungs", "chest_xray")
+        evaluate_lungs(tmp_path / "lungs", "chest_xray")
     assert path.read_bytes() == before
+
+
+def test_an_evaluation_of_fewer_films_does_not_take_the_rows_place(data, evaluated):
+    path = evaluated.predictions_path(NAME)
+    before = path.read_bytes()
+    (data / "chest_xray" / IDS[0]).rename(data / "film.png")
+    with pytest.raises(ExportError, match=rf"the 6 images of {NAME}.*Received: 1 of them missing, {IDS[0]} among"):
+        evaluate(evaluated, "chest_xray")
+    assert path.read_bytes() == before
+    (data / "film.png").rename(data / "chest_xray" / IDS[0])
+    evaluate(evaluated, "chest_xray")
+    assert list(evaluated.predictions(NAME)["image_id"]) == IDS
+    path.write_text("damaged")
+    evaluate(evaluated, "chest_xray")
+    assert list(evaluated.predictions(NAME)["image_id"]) == IDS
 
 
 def test_images_are_those_of_all_exports_and_of_none_without_rows(evaluated, tiny_export):
