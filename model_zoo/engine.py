@@ -28,9 +28,6 @@ from model_zoo.folding import folded
 from model_zoo.loading import load_network
 from model_zoo.registry import Export, ExportError
 
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(f"The engine needs Keras on TensorFlow. Received: the {keras.backend.backend()} backend.")
-
 DIRECTIONS = ("pneumonia", "normal")
 
 

@@ -12,7 +12,8 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO]:
     """A file to write to, which takes the place of `path` once it is whole and on the disk: there is the old one or the
     new one, never a part, whatever stops the writing.
 
-    mode: "w" for text in UTF-8 whose line ends stay as they are written, or "wb". The folder is made.
+    mode: "w" for text in UTF-8 whose line ends stay as they are written, or "wb". The folder is made. Raises OSError,
+    which names a file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
@@ -22,6 +23,15 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, path)
-    except BaseException:
+    except BaseException as error:
         new.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            # A full disk is met in the middle, where Python does not say of which file.
+            error.filename = str(path)
         raise
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Put a text in UTF-8 in the place of a file, as replacing() does."""
+    with replacing(path) as file:
+        file.write(text)

@@ -6,12 +6,20 @@ all threads (keras/src/backend/common/global_state.py), and what another one is 
 object has no attribute 'pop'" (keras issue 21831; the guard of newer versions hides the message, not the loss).
 TensorFlow drops its compiled kernels too, so that each page's first explanation takes some fifteen times as long.
 
-Importing this module imports TensorFlow.
+Importing this module imports TensorFlow. Raises ExportError then, in a process whose Keras runs on something else.
 """
 
 from pathlib import Path
 
 import keras
+
+from model_zoo.registry import ExportError
+
+if keras.backend.backend() != "tensorflow":
+    raise ExportError(
+        "Expected Keras on TensorFlow, on which exports are made and run. Received: Keras on "
+        f"{keras.backend.backend()}. Only `fit` runs on others: set KERAS_BACKEND=tensorflow for this command."
+    )
 
 
 def load_network(path: Path) -> keras.Model:

@@ -31,11 +31,24 @@ class TestStart:
 
     @pytest.mark.parametrize(
         ("coordinator", "processes", "process_id"),
-        [(None, 2, 0), ("here:1", 2, None), ("here:1", 2, 2), ("here:1", 2, -1), ("here:1", None, 0)],
+        [
+            (None, 2, 0),
+            ("here:1", 2, None),
+            ("here:1", 2, 2),
+            ("here:1", 2, -1),
+            ("here:1", None, 0),
+            ("here", 2, 0),
+            ("here:", 2, 0),
+        ],
     )
     def test_what_is_missing_is_said(self, coordinator, processes, process_id):
         with pytest.raises(RecipeError, match=r"Expected --processes .*Received"):
             distribution.start(coordinator, processes, process_id)
+
+    def test_the_coordinator_may_be_the_first_of_keras_s_addresses(self, monkeypatch):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        with pytest.raises(RecipeError, match="it is not installed"):
+            distribution.start("here:1,there:2", 2, 0)
 
     def test_half_of_keras_s_variables_are_not_enough(self, monkeypatch):
         monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "2")

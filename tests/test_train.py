@@ -385,6 +385,43 @@ class TestStartingWeights:
         environment = json.loads((tmp_path / "pupil" / "environment.json").read_text())
         assert environment["started_from"] == "tiny, which started from random initialisation"
 
+    def test_an_export_that_learnt_from_another_split_is_refused_before_any_image_is_read(self, exported, tmp_path):
+        for change in ({"seed": RECIPE.seed + 1}, {"validation_share": 0.2}, {"random_test_share": 0.25}):
+            pupil = dataclasses.replace(RECIPE, starting_weights="imagenet", build=self.accept_any, **change)
+            with (
+                patch("train.fit.development_sets", side_effect=AssertionError),
+                pytest.raises(RecipeError, match=f"those of the export tiny, with another {next(iter(change))}"),
+            ):
+                fit(pupil, tmp_path / "pupil", str(exported.model_path))
+
+    def test_an_export_as_start_is_named_with_what_it_started_from(self, exported, tmp_path):
+        pupil = dataclasses.replace(
+            RECIPE, starting_weights="imagenet", build=self.accept_any, stages=(Stage("one", 1, 0.01),)
+        )
+        fit(pupil, tmp_path / "pupil", str(exported.model_path))
+        environment = json.loads((tmp_path / "pupil" / "environment.json").read_text())
+        assert environment["started_from"] == "tiny, which started from random initialisation"
+
+    def test_a_finished_run_is_not_taken_for_one_from_other_weights(self, run, tmp_path):
+        assert fit(RECIPE, run) == fit(RECIPE, run, "none") == run / "trained.keras"
+        with pytest.raises(TrainingStopped, match=r"from ImageNet\. Received: a finished one that started from random"):
+            fit(RECIPE, run, "imagenet")
+
+    def test_averaged_runs_all_start_from_the_same_weights(self, run, tmp_path):
+        second = shutil.copytree(run, tmp_path / "second") / "trained.keras"
+        mean = dataclasses.replace(
+            RECIPE, id="mean", starting_weights="network", averaged_runs=2, stages=(Stage("one", 1, 0.0),)
+        )
+        one, other = mean.single_runs()
+        fit(one, tmp_path / "mean" / "run-1", str(run / "trained.keras"))
+        with pytest.raises(TrainingStopped, match="run-1: expected a run that started from second, which"):
+            fit(mean, tmp_path / "mean", str(second))
+        # As it could come about before.
+        fit(other, tmp_path / "mean" / "run-2", str(second))
+        with pytest.raises(TrainingStopped, match=r"Received: tiny, which started from.*; second, which started from"):
+            fit(mean, tmp_path / "mean")
+        assert not (tmp_path / "mean" / "trained.keras").exists()
+
     def test_a_recipe_may_go_on_with_the_whole_of_a_run_head_included(self, run, tmp_path):
         still = dataclasses.replace(
             RECIPE, id="pupil", starting_weights="network", stages=(Stage("one", 1, learning_rate=0.0),)
@@ -647,6 +684,14 @@ class TestCompact:
         rounded = round_mantissa(values, bits)
         assert np.abs(rounded / values - 1).max() <= 2.0 ** -(bits + 1) * 1.0001
         assert not (rounded.view(np.uint32) & np.uint32((1 << (23 - bits)) - 1)).any()
+
+    def test_what_takes_minutes_on_a_large_network_has_a_bar(self, run, tmp_path, capsys):
+        export(RECIPE, run, tmp_path)
+        head = dataclasses.replace(RECIPE, stages=(Stage("head", 1, 0.01, trainable="head"),))
+        fit(head, tmp_path / "head")
+        printed = capsys.readouterr().err
+        for what in ("as trained", "rounded", "heatmaps", "features"):
+            assert f"tiny, {what}: 100%" in printed
 
     def test_compressed_archive_loads_to_the_same_weights_and_is_smaller(self, tmp_path):
         network = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Conv2D(64, 5), keras.layers.Conv2D(64, 5)])

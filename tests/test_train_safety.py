@@ -2,7 +2,10 @@
 a classifier and for the lung-field network."""
 
 import dataclasses
+import importlib
 import json
+import re
+import runpy
 import shutil
 import sys
 from collections.abc import Callable
@@ -27,7 +30,7 @@ from train.export import evaluate, heatmap_of
 from train.fit import fit
 from train.lungs import fit as lungs
 from train.lungs.data import MaskedImages
-from train.recipe import Augmentation, Stage, TrainingStopped
+from train.recipe import Augmentation, Stage, TrainingStopped, load_recipe, recipe_ids
 
 RECIPE = dataclasses.replace(
     tiny_training.RECIPE, stages=(Stage("first", 1, 0.02, steps=2), Stage("second", 1, 0.01, steps=2))
@@ -162,12 +165,12 @@ def test_a_run_killed_at_every_change_to_its_files_ends_where_an_unbroken_one_do
 
 
 @contextmanager
-def no_file_beyond_a_megabyte():
-    """A limit that stands for a full disk."""
+def no_file_beyond(count: int):
+    """A limit on the bytes of a file, which stands for a full disk."""
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, before[1]))
     try:
         yield
     finally:
@@ -179,11 +182,48 @@ def no_file_beyond_a_megabyte():
 def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(kind, tmp_path):
     run = tmp_path / "run"
     said = pytest.raises(TrainingStopped, match=r"expected room for the run's files.*Free some space")
-    with no_file_beyond_a_megabyte(), said as stopped:
+    with no_file_beyond(10**6), said as stopped:
         kind(run)
     assert str(stopped.value).startswith(str(run))
     assert not list(run.glob("checkpoint-[0-9]*"))
     assert kind(run).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on file sizes to stand for a full disk")
+@pytest.mark.parametrize(
+    ("command", "writer"),
+    [
+        (["compare"], "results.write_results"),
+        (["audit", "--write-only"], "audit.write_explanations"),
+        (["experiments", "--write-only"], "experiments.write_experiments"),
+    ],
+)
+def test_a_page_that_finds_no_room_stays_as_it_was(command, writer, tmp_path, monkeypatch, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("as it was")
+    module, name = writer.split(".")
+    module = importlib.import_module(f"train.{module}")
+    monkeypatch.setattr(module, name, partial(getattr(module, name), path=page))
+    # Tables that take longer than all else here.
+    for section in ("train.audit.methods_section", "train.shortcuts.section"):
+        monkeypatch.setattr(section, lambda exports: "")
+    with no_file_beyond(1000):
+        assert main(command) == 2
+    assert f"room to write. Received: [Errno 27] File too large: '{page}'. No file" in capsys.readouterr().err
+    assert page.read_text() == "as it was"
+    assert list(tmp_path.iterdir()) == [page]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on file sizes to stand for a full disk")
+def test_an_evaluation_that_finds_no_room_keeps_rows_and_card(tiny_export, tmp_path, monkeypatch, capsys):
+    shutil.copytree(tiny_export.folder, tmp_path / "tiny")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    monkeypatch.setattr("train.__main__.open_export", lambda model_id: open_export(model_id, tmp_path))
+    monkeypatch.setattr("cases.collections.phantom.SIZES", {"train": 0, "val": 0, "test": 4})
+    with no_file_beyond(100):
+        assert main(["evaluate", "tiny", "--on", "phantom"]) == 2
+    assert "phantom-test.csv'" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
 
 
 def test_a_folder_that_cannot_be_made_is_no_full_disk(kind, tmp_path):
@@ -195,13 +235,13 @@ def test_a_folder_that_cannot_be_made_is_no_full_disk(kind, tmp_path):
 
 @pytest.fixture
 def films(tmp_path, monkeypatch) -> Path:
-    """The data folder: ten normal films and ten with pneumonia, each with its lung mask."""
+    """The data folder: twenty normal films and twenty with pneumonia, each with its lung mask."""
     monkeypatch.setenv("LUNGLENS_DATA", str(tmp_path))
     for label, name in (("NORMAL", "IM-{:04}-0001"), ("PNEUMONIA", "person{}_virus_1")):
         for collection, suffix in (("chest_xray", "jpeg"), ("lung_masks", "png")):
             folder = tmp_path / collection / "train" / label
             folder.mkdir(parents=True)
-            for number in range(10):
+            for number in range(20):
                 Image.new("L", (40, 40), number).save(folder / f"{name.format(number)}.{suffix}")
     return tmp_path
 
@@ -221,6 +261,57 @@ def test_an_unreadable_film_or_mask_is_named_before_anything_is_trained(command,
     assert main(list(command)) == 2
     assert broken.removeprefix("chest_xray/") in capsys.readouterr().err
     assert not (films / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "kept", "said"),
+    [
+        (("fit", "cnn8"), (0, 20), "7 patients or more of each class.*Received: 0 normal, 20 with pneumonia"),
+        (("fit", "cnn8"), (3, 3), "7 patients or more of each class.*Received: 3 normal, 3 with pneumonia"),
+        (("fit", "cnn8"), (10, 10), "at least a batch of 32 images to train on. Received: 17, and 3 for validation"),
+        (("lungs", "fit"), (20, 6), "7 patients or more of each class.*Received: 20 normal, 6 with pneumonia"),
+    ],
+)
+def test_too_few_films_are_counted_before_any_is_read(command, kept, said, films, monkeypatch, capsys):
+    monkeypatch.setattr("train.__main__.RUNS", films / "runs")
+    for label, count in zip(("NORMAL", "PNEUMONIA"), kept, strict=True):
+        for path in sorted((films / "chest_xray" / "train" / label).iterdir())[count:]:
+            path.unlink()
+    monkeypatch.setattr("cases.collections.chest_xray.ChestXrayCollection.load", lambda *_: pytest.fail("read"))
+    assert main(list(command)) == 2
+    assert re.search(said, capsys.readouterr().err)
+    assert not (films / "runs").exists()
+
+
+def test_lungs_are_not_trained_without_a_mask(films, monkeypatch, capsys):
+    monkeypatch.setattr("train.__main__.RUNS", films / "runs")
+    for path in films.joinpath("lung_masks").rglob("*.png"):
+        path.unlink()
+    assert main(["lungs", "fit"]) == 2
+    assert "Expected lung masks of the training and of the validation images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "said"),
+    [
+        ("collapse", (), "The Kermany chest X-rays are not at"),
+        ("realism", ("--model", "nowhere"), "Expected one of the models"),
+        ("anatomy", (), "manifest.csv"),
+    ],
+)
+def test_a_module_that_is_a_command_answers_as_the_others_do(module, arguments, said, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [module, *arguments])
+    monkeypatch.delitem(sys.modules, f"train.{module}", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"train.{module}", run_name="__main__")
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_exports_are_made_and_run_on_tensorflow(monkeypatch, capsys):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ExportError, match=r"Received: Keras on jax.*set KERAS_BACKEND=tensorflow"):
+        runpy.run_module("model_zoo.loading")
 
 
 @pytest.mark.usefixtures("untraced")
@@ -243,6 +334,33 @@ def test_the_step_before_is_named_where_its_run_is_missing(tmp_path, monkeypatch
     monkeypatch.setattr("train.__main__.RUNS", tmp_path)
     assert main(["fit", "vgg16-frozen", "--weights", "vgg16-films"]) == 2
     assert "Run `fit vgg16-films` first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("model", "meant"),
+    [
+        ("champion", "champion-averaged"),
+        ("champion-averaged", "champion-noisy"),
+        ("vgg16-onward", "vgg16-weighted"),
+    ],
+)
+def test_the_run_to_go_on_from_is_named_where_none_is_given(model, meant, tmp_path, capsys):
+    assert main(["fit", model, "--run", str(tmp_path / "run")]) == 2
+    assert f"as `--weights {meant}` does. Received: none" in capsys.readouterr().err
+
+
+def test_every_recipe_that_goes_on_names_one_that_there_is():
+    for recipe in map(load_recipe, recipe_ids()):
+        assert (recipe.starting_weights == "network") == (recipe.goes_on_from in recipe_ids())
+        assert "goes_on_from" not in recipe.hyperparameters()
+
+
+@pytest.mark.parametrize("model", ["champion-noisy", "even-sizes"])
+def test_missing_masks_are_said_before_any_film_is_read(model, films, monkeypatch, capsys):
+    shutil.rmtree(films / "lung_masks")
+    monkeypatch.setattr("cases.collections.chest_xray.ChestXrayCollection.load", lambda *_: pytest.fail("read"))
+    assert main(["fit", model, "--weights", "none", "--run", str(films / "run")]) == 2
+    assert "Expected the lung masks" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -7,46 +7,22 @@ from itertools import pairwise
 from pathlib import Path
 
 from cases.collections import COLLECTIONS
-from cases.collections.base import LABEL_NAMES, CollectionUnavailable
+from cases.collections.base import LABEL_NAMES
 from cases.collections.medmnist import SIZES
-from cases.radiograph import RadiographError
 from cases.settings import PROJECT_ROOT
-from model_zoo.card import CardError
 from model_zoo.looking import AUDITED
 from model_zoo.methods import TITLES
-from model_zoo.predictions import PredictionsError
-from model_zoo.published import ProtocolError
-from model_zoo.registry import EXPORTS, Export, ExportError, networks, open_export, readers, scan
-from train.download import DownloadError
-from train.recipe import RecipeError, TrainingStopped
+from model_zoo.registry import EXPORTS, Export, networks, open_export, readers, scan
+from train.answers import answered
+from train.recipe import RecipeError
 
 RUNS = PROJECT_ROOT / "runs"
-EXPECTED_ERRORS = (
-    CardError,
-    CollectionUnavailable,
-    DownloadError,
-    ExportError,
-    PredictionsError,
-    ProtocolError,
-    RadiographError,
-    RecipeError,
-    TrainingStopped,
-)
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    try:
-        options.command(options)
-    except EXPECTED_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        resumes = options.command in (_fit, _experiments) or getattr(options, "step", "") == "fit"
-        way_on = "goes on from the last checkpoint" if resumes else "starts again with what was not finished"
-        print(f"stopped; the same command {way_on}", file=sys.stderr)
-        return 130
-    return 0
+    resumes = options.command in (_fit, _experiments) or getattr(options, "step", "") == "fit"
+    return answered(lambda: options.command(options), resumes)
 
 
 def _parser() -> argparse.ArgumentParser:

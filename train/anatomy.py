@@ -27,6 +27,7 @@ when the data is missing.
 
 import argparse
 import csv
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -38,6 +39,8 @@ from scipy.stats import norm, rankdata
 
 from cases.phantom.anatomy import CANVAS, FILM, canvas_to_film
 from cases.settings import data_root
+from model_zoo.files import replacing
+from train.answers import answered
 
 OUTPUT = Path("cases/phantom/anatomy.npz")
 MIN_FILMS = 300
@@ -333,10 +336,11 @@ def main():
     started = time.time()
     cv2.setNumThreads(1)
     statistics = fit(data_root())
-    np.savez_compressed(options.output, **statistics)
+    with replacing(options.output, "wb") as file:
+        np.savez_compressed(file, **statistics)
     size = options.output.stat().st_size // 1024
     print(f"{options.output}: {statistics['films']} films, {size} KiB, {time.time() - started:.0f} s")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(answered(main))

@@ -14,13 +14,14 @@ from cases.collections import open_collection
 from cases.settings import PROJECT_ROOT
 from model_zoo import looking
 from model_zoo.committee import open_engine
+from model_zoo.files import replace_text
 from model_zoo.lungs.card import LungCard
 from model_zoo.registry import Export
 from model_zoo.tables import write_rows
 from train import shortcuts
 from train.audit_methods import methods_section
 from train.lungs import gate
-from train.lungs.data import true_mask, with_masks
+from train.lungs.data import evaluated_images, masked_test_films, true_mask
 from train.results import table
 
 PAGE = PROJECT_ROOT / "docs" / "explanations.md"
@@ -61,11 +62,12 @@ On phantoms the opacity is known exactly. "Pointing game" is the share of images
 def audit_gradcam(export: Export, name: str) -> pd.DataFrame:
     """Store and return an export's rows of one set of looking.AUDITED.
 
-    Raises CollectionUnavailable without images or masks."""
+    Raises CollectionUnavailable when images that it was evaluated on, or their masks, are missing."""
     collection = open_collection(name.removesuffix("-test"))
+    films = masked_test_films(collection, evaluated_images([export], name))
     engine = open_engine(export)
     rows = []
-    entries = [entry for entry in with_masks(collection, collection.entries("test")) if entry.label == 1]
+    entries = [entry for entry in films if entry.label == 1]
     for entry in tqdm(entries, desc=f"{export.id} on {name}", unit="image", mininterval=1):
         radiograph = collection.load(entry.id)
         heatmap = engine.explain(engine.input(radiograph.pixels)[np.newaxis])[0].evidence("pneumonia")
@@ -98,7 +100,7 @@ def write_explanations(exports: Iterable[Export], lungs: LungCard, path: Path = 
         methods=methods_section(exports),
         shortcuts=shortcuts.section(networks),
     )
-    path.write_text(page, encoding="utf-8")
+    replace_text(path, page)
     return page
 
 

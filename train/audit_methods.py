@@ -19,7 +19,7 @@ from model_zoo.methods import TITLES
 from model_zoo.overlay import enlarged
 from model_zoo.registry import Export, ExportError
 from model_zoo.tables import write_rows
-from train.lungs.data import true_mask, with_masks
+from train.lungs.data import evaluated_images, masked_test_films, true_mask
 from train.results import listed, table, wrapped
 
 if TYPE_CHECKING:
@@ -69,15 +69,18 @@ def audit_methods(export: Export, name: str, images: int, methods: Sequence[str]
     """Store and return the audit's rows of one set, such as "phantom-test".
 
     images: how many to measure, or as many as there are patients. methods: keys of EXPLAINERS; what is stored of others
-    stays where it is of the same images. Raises CollectionUnavailable without images or masks.
+    stays where it is of the same images. Raises CollectionUnavailable when images that the export was evaluated on, or
+    their masks, are missing.
     """
+    collection = open_collection(name.removesuffix("-test"))
+    entries = sample(masked_test_films(collection, evaluated_images([export], name)), images)
     engine = Engine(export)
     maps = {method: _asker(engine, method) for method in methods}
     maps[CENTRE] = lambda image: looking.centre(*image.shape[:2])
     quick = {
         name: ask for name, ask in maps.items() if name == CENTRE or EXPLAINERS[name].passes(engine) <= QUICK_PASSES
     }
-    films = _films(open_collection(name.removesuffix("-test")), engine, images)
+    films = _films(collection, engine, entries)
     bar = tqdm(films, desc=f"{export.id} on {name}", unit="image", mininterval=1)
     rows = [row for film in bar for row in _location_and_curves(engine, film, maps)]
     checks = pd.DataFrame(_checks(engine, films, quick))
@@ -112,9 +115,9 @@ def sample(entries: Iterable[Entry], images: int) -> list[Entry]:
     return list(by_patient.values())[:images]
 
 
-def _films(collection: Collection, engine: Engine, images: int) -> list[Film]:
+def _films(collection: Collection, engine: Engine, entries: Iterable[Entry]) -> list[Film]:
     films = []
-    for number, entry in enumerate(sample(with_masks(collection, collection.entries("test")), images)):
+    for number, entry in enumerate(entries):
         radiograph = collection.load(entry.id)
         opacity = radiograph.opacity if collection.synthetic else None
         image = engine.input(radiograph.pixels).astype(np.float32)

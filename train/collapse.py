@@ -7,6 +7,7 @@ at a time and writes docs/backbones.md. Two to five minutes on two cores. Needs 
 """
 
 import argparse
+import sys
 
 import keras
 import numpy as np
@@ -14,6 +15,8 @@ from sklearn.metrics import accuracy_score, recall_score
 
 from cases.collections import open_collection
 from cases.settings import PROJECT_ROOT
+from model_zoo.files import replace_text
+from train.answers import answered
 from train.data import ImageSet, development_entries, load_images, random_split
 from train.results import table
 
@@ -147,9 +150,9 @@ def main() -> None:
         frozen=table(["pixels", "rate", *figures], frozen),
         unfrozen=table(["steps", "statistics", *figures], unfrozen),
     )
-    PAGE.write_text(page, encoding="utf-8")
+    replace_text(PAGE, page)
     print(page)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(answered(main))

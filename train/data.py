@@ -20,6 +20,8 @@ from train.recipe import Recipe, RecipeError
 
 # Of each class, the films whose size misleads most.
 UNSEEN_SHARE = 0.3
+# How many images a network is given at a time when it is not trained.
+PREDICTED = 64
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,18 @@ def patient_split(
 
     Patient numbers may restart in each folder of the official split, so that one number in two folders may or may not
     be one child; here it counts as one, which can only keep more apart, never less.
+    Raises RecipeError for too few patients of a class to have some in validation.
     """
-    folds = StratifiedGroupKFold(n_splits=round(1 / validation_share), shuffle=True, random_state=seed)
+    parts = round(1 / validation_share)
+    folds = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
     labels = [entry.label for entry in entries]
     patients = [re.sub(r"^(train|val|test)/", "", entry.patient_id or entry.id) for entry in entries]
+    counts = [len({patient for patient, its in zip(patients, labels, strict=True) if its == label}) for label in (0, 1)]
+    if min(counts) < parts:
+        raise RecipeError(
+            f"Expected training images of {parts} patients or more of each class, one in {parts} of whom is kept for "
+            f"validation. Received: {counts[0]} normal, {counts[1]} with pneumonia."
+        )
     training, validation = next(folds.split(labels, labels, patients))
     return tuple(entries[i] for i in training), tuple(entries[i] for i in validation)
 
@@ -70,6 +80,21 @@ def load_images(collection: Collection, entries: Iterable[Entry], side: int, cha
     for i, entry in enumerate(tqdm(entries, desc=f"reading {collection.id}", unit="image", mininterval=1)):
         images[i] = model_input(collection.load(entry.id).pixels, side, channels)
     return ImageSet(images, np.array([entry.label for entry in entries], np.float32), entries)
+
+
+def predicted(network: keras.Model, images: np.ndarray, what: str) -> np.ndarray:
+    """What a network gives for images (n, ...), in batches of 64, under a bar that says what is done."""
+    with tqdm(total=-(-len(images) // PREDICTED), desc=what, unit="batch", mininterval=1) as bar:
+        return network.predict(images, batch_size=PREDICTED, verbose=0, callbacks=[_Advance(bar)])
+
+
+class _Advance(keras.callbacks.Callback):
+    def __init__(self, bar: tqdm):
+        super().__init__()
+        self.bar = bar
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self.bar.update()
 
 
 def unseen_series(collection: Collection, entries: Sequence[Entry]) -> tuple[Entry, ...]:
@@ -114,7 +139,8 @@ def without_unseen(
 
 
 def development_parts(recipe: Recipe, collection: Collection) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """(training, validation) of a recipe, from its collection."""
+    """(training, validation) of a recipe, from its collection. Raises RecipeError as patient_split() and
+    without_unseen() do."""
     development, _ = random_split(development_entries(collection), recipe.random_test_share, recipe.seed)
     if recipe.held_out:
         development, _ = without_unseen(recipe.held_out, collection, development)
@@ -122,9 +148,14 @@ def development_parts(recipe: Recipe, collection: Collection) -> tuple[tuple[Ent
 
 
 def development_sets(recipe: Recipe) -> tuple[ImageSet, ImageSet]:
-    """development_parts() with their images."""
+    """development_parts() with their images. Raises RecipeError for less than a batch to train on, too."""
     collection = open_collection(recipe.collection)
-    parts = development_parts(recipe, collection)
+    parts = training, validation = development_parts(recipe, collection)
+    if len(training) < recipe.batch_size:
+        raise RecipeError(
+            f"Expected at least a batch of {recipe.batch_size} images to train on. Received: {len(training)}, and "
+            f"{len(validation)} for validation."
+        )
     training, validation = (load_images(collection, part, recipe.side, recipe.channels) for part in parts)
     return training, validation
 

@@ -9,6 +9,7 @@ Keras is imported by the functions, because start() chooses its backend first.
 
 import importlib.util
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,9 @@ def start(coordinator: str | None, processes: int | None, process_id: int | None
             raise RecipeError("Expected --processes beside --process-id and --coordinator. Received: none.")
         return
     count, index, address = given.values()
-    if not (address and (index or "").isdigit() and count.isdigit() and int(index) < int(count)):
+    # Of several addresses the first one is that of process 0.
+    named = re.fullmatch(r".+:[0-9]+", (address or "").partition(",")[0])
+    if not (named and (index or "").isdigit() and count.isdigit() and int(index) < int(count)):
         raise RecipeError(
             "Expected --processes N, --process-id from 0 to N - 1, and --coordinator HOST:PORT of process 0. "
             f"Received: {count}, {index} and {address}."

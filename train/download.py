@@ -10,6 +10,8 @@ that came are kept beside the file, and the next attempt asks for the rest.
 """
 
 import os
+import shutil
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -45,37 +47,86 @@ class DownloadError(RuntimeError):
 def download_chest_xray() -> Path:
     """Put the films into <data folder>/chest_xray, unless they are there and complete, and return that folder.
 
-    Raises DownloadError offline, when Kaggle refuses, when the disk is full, and when images are missing afterwards.
+    Until it is whole, what came lies in <data folder>/.kaggle; all else in the data folder stays as it is. Raises
+    DownloadError offline, when Kaggle refuses, when the disk is full, and when images are missing afterwards.
     """
-    import kagglehub
-    from kagglehub import exceptions
-
     try:
         collection = ChestXrayCollection()
     except CollectionUnavailable:
-        try:
-            kagglehub.dataset_download(HANDLE, output_dir=str(data_root()))
-        except (
-            OSError,
-            exceptions.BackendError,
-            exceptions.DataCorruptionError,
-            exceptions.NotFoundError,
-            exceptions.UnauthenticatedError,
-        ) as error:
-            raise DownloadError(
-                f"Expected to download {HANDLE} from Kaggle. Received: {error}. The same command goes on where it "
-                f"stopped. Or unpack the archive from https://www.kaggle.com/datasets/{HANDLE} into {data_root()} "
-                "by hand, or set LUNGLENS_DATA to a folder that holds chest_xray/ already."
-            ) from error
+        _fetch_films(data_root() / "chest_xray")
         collection = ChestXrayCollection()
-    found = Counter((entry.split, entry.label) for entry in collection.entries())
-    if found != EXPECTED:
-        counts = ", ".join(f"{found[key]} of {count} in {key[0]}/{'NP'[key[1]]}" for key, count in EXPECTED.items())
-        raise DownloadError(
-            f"{collection.root}: expected the whole set of {sum(EXPECTED.values()):,} images. Received: {counts} "
-            "(N normal, P pneumonia). Delete the folder and run the command again."
-        )
+    if missing := _missing(collection):
+        raise DownloadError(f"{missing} Delete the folder and run the command again.")
     return collection.root
+
+
+def _fetch_films(into: Path) -> None:
+    """Download to a cache in the same folder, and move the films from there once they are whole."""
+    from kagglehub import exceptions
+
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise DownloadError(
+            f"Expected films in {into}, or nothing yet. Received: something else. Move it away and run the command "
+            "again."
+        )
+    cache = into.parent / ".kaggle"
+    try:
+        unpacked = _from_kaggle(cache) / into.name
+        if missing := _missing(ChestXrayCollection(unpacked)):
+            raise DownloadError(missing)
+        os.replace(unpacked, into)
+    except (
+        OSError,
+        exceptions.BackendError,
+        exceptions.DataCorruptionError,
+        exceptions.NotFoundError,
+        exceptions.UnauthenticatedError,
+    ) as error:
+        raise DownloadError(
+            f"Expected to download {HANDLE} from Kaggle. Received: {error}. The same command goes on where it "
+            f"stopped. Or unpack the archive from https://www.kaggle.com/datasets/{HANDLE} into {into.parent} "
+            "by hand, or set LUNGLENS_DATA to a folder that holds chest_xray/ already."
+        ) from error
+    except (CollectionUnavailable, DownloadError, ValueError, zipfile.BadZipFile) as error:
+        # kagglehub takes what it has for whole, and would give it again.
+        shutil.rmtree(cache, ignore_errors=True)
+        reason = "no films in it" if isinstance(error, CollectionUnavailable) else str(error).rstrip(".")
+        raise DownloadError(
+            f"Expected the whole set in what Kaggle sent. Received: {reason}. The same command downloads it anew."
+        ) from error
+    shutil.rmtree(cache, ignore_errors=True)
+
+
+def _from_kaggle(cache: Path) -> Path:
+    """The folder in kagglehub's cache into which the set was unpacked.
+
+    A cache and not kagglehub's output_dir: it refuses a folder that holds anything, even the part that it left there
+    itself, and empties the folder when it is made to go on."""
+    import kagglehub
+
+    # Read-only copies of Kaggle's and Colab's own notebooks cannot be moved.
+    settings = {"KAGGLEHUB_CACHE": str(cache), "DISABLE_KAGGLE_CACHE": "true", "DISABLE_COLAB_CACHE": "true"}
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        return Path(kagglehub.dataset_download(HANDLE))
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _missing(collection: ChestXrayCollection) -> str:
+    """What is said of a set that is not whole; "" when it is."""
+    found = Counter((entry.split, entry.label) for entry in collection.entries())
+    if found == EXPECTED:
+        return ""
+    counts = ", ".join(f"{found[key]} of {count} in {key[0]}/{'NP'[key[1]]}" for key, count in EXPECTED.items())
+    return (
+        f"{collection.root}: expected the whole set of {sum(EXPECTED.values()):,} images. Received: {counts} "
+        "(N normal, P pneumonia)."
+    )
 
 
 def download_medmnist(size: int) -> Path:

@@ -22,6 +22,7 @@ from sklearn.metrics import roc_auc_score
 from cases.collections import open_collection
 from cases.settings import PROJECT_ROOT
 from model_zoo.evaluation import auroc_interval, expected_calibration_error
+from model_zoo.files import replace_text
 from model_zoo.operating import at_sensitivity
 from model_zoo.registry import Export
 from model_zoo.repeats import figures_of_runs
@@ -263,7 +264,7 @@ def write_experiments(exports: dict[str, Export], path: Path = PAGE) -> str:
         repeats=_repeats_table(exports["champion"]),
         width=auroc_interval(exports[WIDTH_ONLY].predictions("chest_xray-test")),
     )
-    path.write_text(page, encoding="utf-8")
+    replace_text(path, page)
     return page
 
 

@@ -19,18 +19,19 @@ from tqdm import tqdm
 
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
+from cases.settings import data_root
 from model_zoo import evaluation
 from model_zoo.calibration import calibrated
 from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
 from model_zoo.committee import open_engine
 from model_zoo.engine import Engine, Explanation
 from model_zoo.operating import at_sensitivity
-from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
+from model_zoo.predictions import COLUMNS, PredictionsError, read_predictions, write_predictions
 from model_zoo.registry import Export, ExportError, sha256_of
 from train import image_size
 from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
-from train.data import development_entries, load_images, random_split
+from train.data import PREDICTED, development_entries, load_images, predicted, random_split
 from train.fit import refuse_other_settings
 from train.lungs.data import MASKS_LICENCE
 from train.recipe import Recipe
@@ -57,9 +58,9 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     validation = load_images(collection, split["validation"], recipe.input_side, recipe.channels)
 
     network = keras.models.load_model(run / "trained.keras", compile=False)
-    before = network.predict(validation.images, batch_size=64, verbose=0)[:, 0]
+    before = predicted(network, validation.images, f"{recipe.id}, as trained")[:, 0]
     network.set_weights([round_mantissa(weight, recipe.mantissa_bits) for weight in network.get_weights()])
-    rounded = network.predict(validation.images, batch_size=64, verbose=0)[:, 0]
+    rounded = predicted(network, validation.images, f"{recipe.id}, rounded")[:, 0]
     temperature, offset = fit_calibration(rounded, validation.labels)
     # Not rounded, as rounding moves all answers to one side: the calibration undoes that too.
     bias = network.layers[-1].bias
@@ -70,7 +71,10 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
 
     card = _draft(recipe, run, path, network.count_params(), {**split, "test": collection.entries("test")})
     engine = Engine(Export(folder, card))
-    blocks = [validation.images[start : start + 64] for start in range(0, len(validation.images), 64)]
+    starts = tqdm(
+        range(0, len(validation.images), PREDICTED), desc=f"{recipe.id}, heatmaps", unit="batch", mininterval=1
+    )
+    blocks = (validation.images[start : start + PREDICTED] for start in starts)
     explanations = [explanation for block in blocks for explanation in engine.explain(block)]
     logits = np.array([explanation.logit for explanation in explanations])
     temperature = round(temperature, 4)
@@ -102,7 +106,7 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
 
     Reading the test split of the model's own collection is noted on the card. Nothing is chosen by it; `audit` and
     `shortcuts` read it too, to measure exports that are finished. Raises ExportError for a collection without labelled
-    test images, before anything is written.
+    test images, or without some that the export has rows of, before anything is written.
     """
     collection = open_collection(collection_id)
     card = export.card
@@ -112,6 +116,9 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
         parts["random25"] = random_split(development_entries(collection), share, card.recipe["seed"])[1]
     if not all(parts.values()):
         raise ExportError(f"Expected a collection with labelled test images. Received: {collection_id}, without any.")
+    for part, entries in parts.items():
+        if not collection.synthetic:
+            _refuse_fewer(export, f"{collection_id}-{part}", entries)
     score = _by_pixels(export) if export.sees_pixels else _by_size(export)
     summaries = {}
     for part, entries in parts.items():
@@ -124,6 +131,20 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
     card = dataclasses.replace(card, data=data, metrics={**card.metrics, **summaries})
     write_card(card, export.folder / "card.json")
     return summaries
+
+
+def _refuse_fewer(export: Export, name: str, entries: Sequence[Entry]) -> None:
+    """Raises ExportError when images are missing that rows are stored of: rows of fewer would take their place."""
+    try:
+        stored = set(export.predictions(name)["image_id"])
+    except PredictionsError:
+        # None yet, or what this puts right.
+        return
+    if missing := stored - {entry.id for entry in entries}:
+        raise ExportError(
+            f"Expected the {len(stored)} images of {name} that {export.id} has rows of, in {data_root()}. Received: "
+            f"{len(missing)} of them missing, {min(missing)} among them."
+        )
 
 
 def _by_pixels(export: Export) -> Callable[[Collection, Sequence[Entry]], np.ndarray]:

@@ -30,7 +30,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cases.collections import open_collection
-from model_zoo.card import SCRATCH
+from model_zoo.card import SCRATCH, Card, read_card
 from model_zoo.history import HISTORY_COLUMNS, stage_of_run
 from train import distribution, lung_lesson
 from train.augment import augmenter
@@ -46,10 +46,10 @@ from train.checkpoints import (
     write_trained,
     writing,
 )
-from train.data import Batches, ImageSet, development_sets, height_strata
+from train.data import Batches, ImageSet, development_parts, development_sets, height_strata, predicted
 from train.networks import at_sides
 from train.normalisation import fused
-from train.recipe import Recipe, RecipeError, Stage
+from train.recipe import SPLIT, Recipe, RecipeError, Stage, TrainingStopped, other_split
 from train.teacher import pupil
 
 _ONLY_EXPORTED = ("target_sensitivity", "mantissa_bits")
@@ -65,20 +65,23 @@ def fit(
     """Train a recipe in the folder `run`, going on from its last checkpoint, and return the path of trained.keras.
 
     weights: what to start from in place of recipe.starting_weights: "imagenet", "none", a file of the backbone's
-        weights, or the trained.keras of a run whose network has the same backbone; for a recipe that starts from
-        "network", of a run of the same network.
+        weights, or the trained.keras of a run, or model.keras of an export, whose network has the same backbone; for a
+        recipe that starts from "network", of the same network.
     precision: what the network and its teachers compute in, "float32" or "mixed_bfloat16" (float32 weights, bfloat16
         products, as fast as a GPU, or a CPU with AMX or AVX512-BF16, is in it); by default mixed where there is a GPU.
         trained.keras is float32 always.
     keep_checkpoints: keep those of all epochs (checkpointed_networks), not the last alone.
-    Raises RecipeError for starting weights that cannot be had, and for a network that cannot look at films of other
-    sizes where recipe.sides wants it to; TrainingStopped when the folder belongs to other settings, the loss is no
-    number, or the disk is full; RadiographError for an unreadable image; CollectionUnavailable without the data.
+    Raises RecipeError for starting weights that cannot be had or learnt from images of another split, and for a network
+    that cannot look at films of other sizes where recipe.sides wants it to; CardError for an export's card that cannot
+    be read; TrainingStopped when the folder belongs to other settings or to another start, the loss is no number, or
+    the disk is full; RadiographError for an unreadable image; CollectionUnavailable without the data.
     """
     distribution.check_same_folder(run)
     trained = run / "trained.keras"
     if trained.exists():
         refuse_other_settings(recipe, run)
+        if weights:
+            _refuse_other_start(weights, run)
         return trained
     if recipe.sides:
         _finished(recipe)  # What cannot be made is said before the training, not after it.
@@ -93,11 +96,13 @@ def fit(
     network, started_from = _starting_network(recipe, weights, precision)
     settings = {**recipe.hyperparameters(), "started_from": started_from}
     history = last_history(settings, run)
+    if weights:
+        _refuse_leaks(recipe, Path(weights))
+    if recipe.needs_lungs:
+        lung_lesson.check_masks(recipe)
     training, validation = development_sets(recipe)
     if recipe.needs_lungs:
         training, validation = (lung_lesson.with_masks(recipe, part) for part in (training, validation))
-    if weights and (Path(weights).parent / "split.json").exists():
-        _refuse_leaks(recipe, Path(weights).parent, training)
     ids = {"training": training, "validation": validation}
     if distribution.is_first():
         with writing(run):
@@ -135,7 +140,22 @@ def refuse_other_settings(recipe: Recipe, run: Path) -> None:
     export heeds."""
     settings = {name: value for name, value in recipe.hyperparameters().items() if name not in _ONLY_EXPORTED}
     # Runs of before had none there; nobody can tell theirs.
-    refuse_changes(settings, json.loads((run / "environment.json").read_text()).get("settings", {}), run)
+    refuse_changes(settings, _environment(run).get("settings", {}), run)
+
+
+def _refuse_other_start(weights: str, run: Path) -> None:
+    """Raises TrainingStopped when a finished run started from other weights than those that it is asked for."""
+    asked, found = _origin(weights), _environment(run)["started_from"]
+    if asked != found:
+        raise TrainingStopped(
+            f"{run}: expected a run that started from {asked}. Received: a finished one that started from {found}. "
+            "Delete the folder, or give it another name, to start again."
+        )
+
+
+def _environment(run: Path) -> dict:
+    """What environment.json says of a run."""
+    return json.loads((run / "environment.json").read_text())
 
 
 def _finished(recipe: Recipe) -> keras.Model:
@@ -152,7 +172,14 @@ def _finished(recipe: Recipe) -> keras.Model:
 
 
 def _average(recipe: Recipe, runs: list[Path], into: Path) -> None:
-    """Write what a run leaves from finished runs: the mean of their weights, and their histories in a row."""
+    """Write what a run leaves from finished runs: the mean of their weights, and their histories in a row. Raises
+    TrainingStopped for runs that started from different weights, of which the mean has no meaning."""
+    starts = dict.fromkeys(_environment(run)["started_from"] for run in runs)
+    if len(starts) > 1:
+        raise TrainingStopped(
+            f"{into}: expected runs that started from the same weights. Received: {'; '.join(starts)}. Delete those of "
+            "them that are to start again."
+        )
     if not distribution.is_first():
         return
     rows = [
@@ -165,7 +192,7 @@ def _average(recipe: Recipe, runs: list[Path], into: Path) -> None:
         network = _finished(recipe)
         each = zip(*(one.get_weights() for one in networks), strict=True)
         network.set_weights([np.mean(weights, axis=0) for weights in each])
-    found = json.loads((runs[0] / "environment.json").read_text())
+    found = _environment(runs[0])
     with writing(into):
         shutil.copy(runs[0] / "split.json", into)
         (into / "environment.json").write_text(json.dumps({**found, "settings": recipe.hyperparameters()}))
@@ -214,28 +241,47 @@ def _whole_network(recipe: Recipe, path: str) -> keras.Model:
     try:
         network.set_weights(keras.models.load_model(path, compile=False).get_weights())
     except (OSError, ValueError) as error:
+        meant = f", as `--weights {recipe.goes_on_from}` does" if recipe.goes_on_from else ""
         raise RecipeError(
             f"Expected --weights to name a finished run of a network like {recipe.id}'s, which goes on with the whole "
-            f"of it. Received: {path}."
+            f"of it{meant}. Received: {path}."
         ) from error
     return network
 
 
 def _origin(source: str) -> str:
-    """Where starting weights come from, as the card says it; a run's answer includes where that run began."""
+    """Where starting weights come from, as the card says it; of a run or an export that includes where it began."""
     if named := {"none": SCRATCH, "imagenet": "ImageNet"}.get(source):
         return named
     path = Path(source)
-    environment = path.parent / "environment.json"
-    if path.suffix == ".keras" and environment.exists():
-        return f"{path.parent.name}, which started from {json.loads(environment.read_text())['started_from']}"
+    if card := _card_beside(path):
+        return f"{card.id}, which started from {card.weights.started_from}"
+    if path.suffix == ".keras" and path.with_name("environment.json").exists():
+        return f"{path.parent.name}, which started from {_environment(path.parent)['started_from']}"
     return f"local file {path.name}"
 
 
-def _refuse_leaks(recipe: Recipe, earlier: Path, training: ImageSet) -> None:
-    """A backbone must not have learnt from images that this recipe validates or reports on."""
-    learnt = set(json.loads((earlier / "split.json").read_text())["training"])
-    if leaked := learnt - {entry.id for entry in training.entries}:
+def _card_beside(weights: Path) -> Card | None:
+    """The card of the export that a weights file is of. Raises CardError for one that cannot be read."""
+    path = weights.with_name("card.json")
+    return read_card(path) if weights.name == "model.keras" and path.exists() else None
+
+
+def _refuse_leaks(recipe: Recipe, weights: Path) -> None:
+    """A run's or an export's network must not have learnt from images that this recipe validates or reports on.
+
+    An export does not list its images; those of the same split settings are the same."""
+    if (card := _card_beside(weights)) and (other := other_split(recipe, card.recipe)):
+        raise RecipeError(
+            f"Expected starting weights that learnt from {recipe.id}'s training images only, with the same "
+            f"{', '.join(SPLIT)}. Received: those of the export {card.id}, with another {', '.join(other)}."
+        )
+    split = weights.with_name("split.json")
+    if not split.exists():
+        return
+    learnt = set(json.loads(split.read_text())["training"])
+    training, _ = development_parts(recipe, open_collection(recipe.collection))
+    if leaked := learnt - {entry.id for entry in training}:
         raise RecipeError(
             f"Expected starting weights that learnt from {recipe.id}'s training images only. Received: a run that "
             f"learnt from {len(leaked)} others, {min(leaked)} among them. Give both recipes the same seed, "
@@ -278,7 +324,7 @@ def _fit_stage(
         return
     if stage.trainable == "head":
         backbone = keras.Model(network.input, network.get_layer(recipe.heatmap_layer).output)
-        training, validation = (_features(backbone, part) for part in (training, validation))
+        training, validation = (_features(backbone, part, f"{recipe.id}, features") for part in (training, validation))
     strata = height_strata(open_collection(recipe.collection), training.entries) if recipe.even_heights else None
     callbacks = [
         ReseedEachEpoch(recipe.run_seed, len(history) - done),
@@ -347,10 +393,10 @@ def _class_weights(data: ImageSet) -> dict[int, float]:
     return {label: len(data.labels) / (2 * int(count)) for label, count in enumerate(counts)}
 
 
-def _features(backbone: keras.Model, data: ImageSet) -> ImageSet:
+def _features(backbone: keras.Model, data: ImageSet, what: str) -> ImageSet:
     own = distribution.own_copy(backbone)
     with distribution.paused():
-        return dataclasses.replace(data, images=own.predict(data.images, batch_size=64, verbose=0))
+        return dataclasses.replace(data, images=predicted(own, data.images, what))
 
 
 def _compile(trainer: keras.Model, recipe: Recipe, stage: Stage, steps: int) -> None:

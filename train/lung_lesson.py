@@ -23,6 +23,12 @@ from train.teacher import Imitation, answers_of
 _MARGIN = 0.05
 
 
+def check_masks(recipe: Recipe) -> None:
+    """Raises CollectionUnavailable without the masks, which are asked for when the films have been read."""
+    if not open_collection(recipe.collection).synthetic:
+        lung_data.masks_root()
+
+
 def with_masks(recipe: Recipe, data: ImageSet) -> ImageSet:
     """data with one channel more: 255 in the lungs, 0 outside, and 0 everywhere where no mask is known.
 

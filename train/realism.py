@@ -11,6 +11,7 @@ model_zoo's ExportError for an unknown model and FileNotFoundError without the f
 """
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +25,10 @@ from cases.settings import data_root
 from model_zoo.committee import open_engine
 from model_zoo.engine import Reader
 from model_zoo.evaluation import estimates
+from model_zoo.files import replace_text
 from model_zoo.registry import Export, open_export
 from train.anatomy import load_films, lung_frame, train_names
+from train.answers import answered
 
 OUTPUT = Path("docs/phantoms.md")
 FIRST_SEED = 2**40  # collections hash to 32 bits
@@ -249,10 +252,9 @@ def main():
         films_exchanged=len(exchange["lungs"]) // 2,
         exchange=exchange_table(exchange, export.card.threshold.value),
     )
-    options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(page, encoding="utf-8")
+    replace_text(options.output, page)
     print(page)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(answered(main))

@@ -18,6 +18,12 @@ KERMANY_LIMITS = (
     "Trained on films of children aged one to five from one hospital; other ages and hospitals are unknown ground.",
     "Knows two answers only. Anything else on a film, or a film that is not of a chest, still gets a probability.",
 )
+# Of a recipe, what a card has elsewhere or has no need of.
+_DESCRIBED_ELSEWHERE = frozenset(
+    ("id", "title", "summary", "architecture", "build", "goes_on_from", "reference", "departs", "limits")
+)
+# What decides which images a network learns from.
+SPLIT = ("collection", "random_test_share", "validation_share", "held_out", "seed")
 
 
 class RecipeError(ValueError):
@@ -115,6 +121,8 @@ class Recipe:
         without.
     starting_weights: "imagenet", for the backbone; "network", all of a finished run's, its head included, which
         `fit --weights` must name; or "none". `fit --weights FILE` puts a local file in place of the download.
+    goes_on_from: id of the recipe whose finished run is meant where starting_weights is "network", for people; "" where
+        any will do.
     random_test_share: share of the images, drawn regardless of patients, kept out of training and reported as the set
         "random25" beside the official test split, because a published protocol did so.
     validation_share: share of the images, whole patients, kept out of training for temperature and threshold.
@@ -153,6 +161,7 @@ class Recipe:
     reference: Reference | None
     limits: tuple[str, ...]
     starting_weights: str = "none"
+    goes_on_from: str = ""
     collection: str = "chest_xray"
     random_test_share: float = 0.0
     validation_share: float = 0.15
@@ -225,7 +234,8 @@ class Recipe:
 
     def hyperparameters(self) -> dict:
         """The settings that shaped the weights, as JSON types."""
-        return _shaping(asdict(self))
+        shaping = {name: value for name, value in asdict(self).items() if name not in _DESCRIBED_ELSEWHERE}
+        return json.loads(json.dumps(shaping))
 
 
 def completed(settings: dict) -> dict:
@@ -236,18 +246,19 @@ def completed(settings: dict) -> dict:
         complete["teachers"] = [teacher]
     complete["stages"] = [_defaults(Stage) | stage for stage in settings["stages"]]
     complete["augmentation"] = _defaults(Augmentation) | settings["augmentation"]
-    return _shaping(complete)
+    return json.loads(json.dumps(complete))
 
 
-def _shaping(settings: dict) -> dict:
-    """As JSON types, without what says something of a recipe and shapes no weights."""
-    described_elsewhere = {"id", "title", "summary", "architecture", "build", "reference", "limits", "departs"}
-    shaping = {name: value for name, value in settings.items() if name not in described_elsewhere}
-    return json.loads(json.dumps(shaping))
+def other_split(recipe: Recipe, settings: dict) -> list[str]:
+    """Those of SPLIT in which a network's card, whose recipe is `settings`, differs from a recipe: with any, the
+    network may have learnt from images that the recipe validates or reports on."""
+    own, its = recipe.hyperparameters(), completed(settings)
+    return [name for name in SPLIT if its[name] != own[name]]
 
 
 def _defaults(settings: type) -> dict:
-    return {field.name: field.default for field in fields(settings) if field.default is not MISSING}
+    found = {field.name: field.default for field in fields(settings) if field.default is not MISSING}
+    return {name: default for name, default in found.items() if name not in _DESCRIBED_ELSEWHERE}
 
 
 def recipe_ids() -> tuple[str, ...]:

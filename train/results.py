@@ -8,6 +8,7 @@ from cases.settings import PROJECT_ROOT
 from model_zoo.calibration import at_share
 from model_zoo.card import SCRATCH
 from model_zoo.evaluation import expected_calibration_error
+from model_zoo.files import replace_text
 from model_zoo.published import published_figure, published_images, published_part
 from model_zoo.registry import Export
 from train.recipe import Recipe
@@ -180,7 +181,7 @@ def write_results(recipes: Iterable[Recipe], exports: dict[str, Export], path: P
         readings=readings(exports),
         calibration=calibration_table(exports),
     )
-    path.write_text(page, encoding="utf-8")
+    replace_text(path, page)
     return page
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from cases.collections import open_collection
 from cases.preprocess import model_input
+from model_zoo.files import replacing
 from train.augment import augmenter
 from train.recipe import Augmentation, Recipe
 
@@ -24,11 +25,12 @@ _FINDINGS = ("none", "lobar")
 def write_samples(recipe: Recipe, folder: Path) -> Path | None:
     """Write folder/augmented.jpg; None, and an earlier one is gone, when the recipe changes nothing."""
     path = folder / FILE
-    path.unlink(missing_ok=True)
     if recipe.augmentation == Augmentation():
+        path.unlink(missing_ok=True)
         return None
     grid = cv2.cvtColor(sample_grid(recipe), cv2.COLOR_RGB2BGR)
-    path.write_bytes(cv2.imencode(".jpg", grid, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
+    with replacing(path, "wb") as file:
+        file.write(cv2.imencode(".jpg", grid, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
     return path
 
 

@@ -15,7 +15,7 @@ from model_zoo.engine import Engine
 from model_zoo.evaluation import auroc_interval
 from model_zoo.registry import Export, open_export
 from model_zoo.tables import write_rows
-from train.lungs.data import true_mask, with_masks
+from train.lungs.data import evaluated_images, masked_test_films, true_mask
 from train.results import table
 from train.width_only import ID as WIDTH_ONLY
 
@@ -60,11 +60,12 @@ On phantoms:
 
 def measure(exports: Sequence[Export], name: str) -> None:
     """Store the rows of one set of MEASURED for all of these networks at once, because blanking costs as much as a
-    small network. Raises CollectionUnavailable without images or masks."""
+    small network. Raises CollectionUnavailable when images that one of them was evaluated on, or their masks, are
+    missing."""
     collection = open_collection(name.removesuffix("-test"))
+    entries = masked_test_films(collection, evaluated_images(exports, name))
     engines = [Engine(export) for export in exports]
     images, answers = [], []
-    entries = with_masks(collection, collection.entries("test"))
     for entry in tqdm(entries, desc=f"{name}, networks: {len(engines)}", unit="image", mininterval=1):
         radiograph = collection.load(entry.id)
         lungs = true_mask(radiograph, entry)

@@ -13,11 +13,10 @@ from keras import ops
 from model_zoo.folding import folded
 from model_zoo.registry import open_export
 from train.augment import RandomNoise
-from train.recipe import Recipe, RecipeError, completed
+from train.recipe import SPLIT, Recipe, RecipeError, completed, other_split
 
 # The teacher's answer counts this many times as much as the label.
 WEIGHT = 2.0
-_SPLIT = ("collection", "random_test_share", "validation_share", "seed")
 
 
 class AtInference(keras.layers.Layer):
@@ -104,11 +103,10 @@ def _answers(teacher: str, recipe: Recipe, precision: str | keras.DTypePolicy, m
     export = open_export(teacher)
     weights = export.verified_model_path()
     card = export.card
-    own, its = recipe.hyperparameters(), completed(card.recipe)
-    if other := [name for name in _SPLIT if its[name] != own[name]]:
+    if other := other_split(recipe, card.recipe):
         raise RecipeError(
             f"Expected a teacher that learnt from {recipe.id}'s training images only, with the same "
-            f"{', '.join(_SPLIT)}. Received: {teacher}, with another {', '.join(other)}."
+            f"{', '.join(SPLIT)}. Received: {teacher}, with another {', '.join(other)}."
         )
     network = folded(keras.models.load_model(weights, compile=False))
     for layer in network.layers:
@@ -119,7 +117,7 @@ def _answers(teacher: str, recipe: Recipe, precision: str | keras.DTypePolicy, m
         # A film's channels are equal.
         images = keras.layers.Concatenate()([images[..., :1]] * card.channels)
     if recipe.noise_for_teachers:
-        images = RandomNoise(255 * its["augmentation"]["noise"], recipe.run_seed)(images)
+        images = RandomNoise(255 * completed(card.recipe)["augmentation"]["noise"], recipe.run_seed)(images)
     seen = keras.Model(network.input, [network.output, *(network.get_layer(name).output for name in maps)])
     logits, *outputs = AtInference(seen)(images)
     return [keras.layers.Rescaling(1 / card.temperature)(logits), *outputs]

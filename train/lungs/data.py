@@ -18,6 +18,7 @@ from cases.phantom import Phantom
 from cases.preprocess import model_input
 from cases.radiograph import Radiograph
 from cases.settings import data_root
+from model_zoo.registry import Export
 from train.data import development_entries, patient_split
 from train.lungs.not_chests import not_a_chest
 
@@ -61,8 +62,35 @@ def true_mask(radiograph: Radiograph, entry: Entry) -> np.ndarray:
 
 
 def with_masks(collection: Collection, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """The entries that a mask is known for."""
+    """The entries that a mask is known for: of the 5,232 published films outside the test split, 5,112."""
     return tuple(entry for entry in entries if collection.synthetic or mask_path(entry.id).exists())
+
+
+def masked_test_films(collection: Collection, measured: Iterable[str] = ()) -> tuple[Entry, ...]:
+    """The entries of the test split, none of which lacks a mask: the published masks have all 624 test films.
+
+    measured: ids of the images that stored rows are of. They must all be there, because rows of fewer would take the
+    place of these without a word. Raises CollectionUnavailable when films or masks are missing.
+    """
+    entries = collection.entries("test")
+    if collection.synthetic:
+        return entries
+    known = with_masks(collection, entries)
+    whole = {entry.id for entry in entries}.union(measured)
+    if not known or len(known) < len(whole):
+        raise CollectionUnavailable(
+            f"Expected all test films of {collection.id} in {data_root() / collection.id}, and a lung mask of each in "
+            f"{data_root() / 'lung_masks'}: {len(whole) or 'one at least'}. Received: {len(entries)} films, "
+            f"{len(known)} of them with a mask."
+        )
+    return entries
+
+
+def evaluated_images(exports: Iterable[Export], name: str) -> set[str]:
+    """Ids of the images of one prediction set, such as "chest_xray-test", that any of these exports has rows of.
+    Raises PredictionsError for rows that cannot be used."""
+    stored = [export.predictions(name)["image_id"] for export in exports if name in export.prediction_sets()]
+    return set().union(*stored)
 
 
 def masked_images(collection: Collection, entries: Iterable[Entry], side: int) -> MaskedImages:
@@ -77,9 +105,16 @@ def masked_images(collection: Collection, entries: Iterable[Entry], side: int) -
 
 def development_sets(collection_id: str, side: int, seed: int) -> tuple[MaskedImages, MaskedImages]:
     """(training, validation). Both hold whole patients of the collection; training also has the phantoms' train split
-    and images without a chest."""
+    and images without a chest. Raises RecipeError for too few patients, CollectionUnavailable without masks for one of
+    the two."""
     collection = open_collection(collection_id)
     parts = patient_split(development_entries(collection), 0.15, seed)
+    counts = [len(with_masks(collection, part)) for part in parts]
+    if not all(counts):
+        raise CollectionUnavailable(
+            f"Expected lung masks of the training and of the validation images of {collection.id}. Received: "
+            f"{counts[0]} and {counts[1]}."
+        )
     training, validation = (masked_images(collection, part, side) for part in parts)
     rng = np.random.default_rng(seed)
     films = rng.choice(training.pairs[..., 0], round(NOT_CHESTS * len(training.pairs)))

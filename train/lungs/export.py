@@ -18,12 +18,12 @@ from cases.collections.base import Collection, Entry
 from model_zoo.card import write_card
 from model_zoo.lungs.card import Gate, LungCard, read_lung_card
 from model_zoo.lungs.regions import confidence
-from model_zoo.lungs.rows import COLUMNS, FILM, dice, hausdorff95, rows_path, summarise
+from model_zoo.lungs.rows import COLUMNS, FILM, dice, hausdorff95, read_rows, rows_path, summarise
 from model_zoo.lungs.segmenter import LungSegmenter
 from model_zoo.registry import ExportError, sha256_of
 from model_zoo.tables import write_rows
 from train.compact import compress, round_mantissa
-from train.lungs.data import MASKS_LICENCE, true_mask, with_masks
+from train.lungs.data import MASKS_LICENCE, masked_test_films, true_mask
 
 MANTISSA_BITS = 8
 # Of the validation films, the share that each of the gate's two limits may turn away.
@@ -79,9 +79,16 @@ def export(run: Path, folder: Path) -> LungCard:
 
 
 def evaluate(folder: Path, collection_id: str) -> LungCard:
-    """Measure an export on the test split of a collection that has masks; rows and summary are stored."""
-    collection = open_collection(collection_id)
-    _measure(folder, collection, with_masks(collection, collection.entries("test")), f"{collection_id}-test")
+    """Measure an export on the test split of a collection that has masks; rows and summary are stored.
+
+    Raises CollectionUnavailable when images that it was measured on before, or their masks, are missing."""
+    collection, name = open_collection(collection_id), f"{collection_id}-test"
+    try:
+        measured = read_rows(name, folder)["image_id"]
+    except ExportError:
+        # None yet, or what this puts right.
+        measured = ()
+    _measure(folder, collection, masked_test_films(collection, measured), name)
     card = read_lung_card(folder)
     if not collection.synthetic:
         card = dataclasses.replace(card, test_read=(*card.test_read, date.today().isoformat()))

@@ -19,6 +19,7 @@ from cases.collections.base import Collection, Entry
 from cases.decode import decode
 from cases.preprocess import model_input
 from model_zoo.card import read_card, write_card
+from model_zoo.files import replacing
 from model_zoo.intervals import Estimate, clustered_share, exact_interval
 from model_zoo.lungs.card import EXPORT
 from model_zoo.lungs.gate import (
@@ -56,8 +57,8 @@ def set_limits(folder: Path = EXPORT) -> GateCard:
     drawn = np.random.default_rng(0).permutation(len(training))[:REFERENCE_FILMS]
     reference = _reference(segmenter, collection, [training[i] for i in drawn])
     gate, name = folder / "gate", f"{collection.id}-validation"
-    gate.mkdir(exist_ok=True)
-    np.savez_compressed(gate / "reference.npz", mean=reference.mean, precision=reference.precision)
+    with replacing(gate / "reference.npz", "wb") as file:
+        np.savez_compressed(file, mean=reference.mean, precision=reference.precision)
     rows = _film_rows(segmenter, reference, collection, validation)
     write_rows(rows, gate / f"{name}.csv")
     write_rows(_made_rows(segmenter, reference, collection, validation, KNOWN, seed=1), gate / "made-known.csv")

@@ -17,6 +17,7 @@ def recipe(quick: bool = False) -> Recipe:
         quick,
         epochs=2,
         starting_weights="network",
+        goes_on_from="champion-noisy",
         id="champion-onward",
         title="Champion, taught on whole",
         summary="champion-noisy, head and all, taught on with films as clean as those that it is given.",

@@ -22,6 +22,7 @@ def recipe(quick: bool = False) -> Recipe:
         learning_rate=1e-4,
         teachers=("champion-averaged", "vgg16-weighted"),
         starting_weights="network",
+        goes_on_from="champion-averaged",
         id="champion-taught",
         title="Champion, taught by the committee",
         summary="champion-averaged, which has learnt the answers of the committee that it was a member of.",

@@ -35,6 +35,7 @@ def recipe(quick: bool = False) -> Recipe:
         named,
         stages=(Stage("all layers", epochs=2, learning_rate=3e-5),),
         starting_weights="network",
+        goes_on_from="vgg16-weighted",
         averaged_runs=2,
         weight_decay=1e-3,
     )
