@@ -9,6 +9,7 @@ TensorFlow drops its compiled kernels too, so that each page's first explanation
 Importing this module imports TensorFlow. Raises ExportError then, in a process whose Keras runs on something else.
 """
 
+import gc
 from pathlib import Path
 
 import keras
@@ -20,6 +21,13 @@ if keras.backend.backend() != "tensorflow":
         "Expected Keras on TensorFlow, on which exports are made and run. Received: Keras on "
         f"{keras.backend.backend()}. Only `fit` runs on others: set KERAS_BACKEND=tensorflow for this command."
     )
+
+
+# Streamlit collects garbage after every run of a page. Walking through half a million objects of the libraries takes
+# longer than most runs, and stops all visits meanwhile; frozen ones are passed over. Now, and not once there are
+# models, which are to be freed when others take their place.
+gc.collect()
+gc.freeze()
 
 
 def load_network(path: Path) -> keras.Model:

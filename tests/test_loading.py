@@ -1,6 +1,9 @@
 """Streamlit clears Keras's state after each run of each page: no model that another thread is at may lose by it."""
 
 import functools
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,6 +12,14 @@ from streamlit.testing.v1 import AppTest
 
 from model_zoo.engine import Engine
 from model_zoo.lungs.segmenter import LungSegmenter
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_libraries_are_passed_over_when_garbage_is_collected():
+    """In a process of its own: the tests freeze theirs."""
+    code = "import gc, model_zoo.loading, sys; sys.exit(gc.get_freeze_count() < 100_000)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def score(export):

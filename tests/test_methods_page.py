@@ -1,11 +1,13 @@
 """The page that compares heatmaps, with a tiny model and the real explainers, and with maps that are set."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from test_pages import control, empty_caches, fake_model, open_page, shown, tiny  # noqa: F401  (fixtures among them)
 
+from cases.phantom import PhantomParameters, generate
 from model_zoo.registry import Export
 from model_zoo.strength import logits_per_film
 from views.shared import cache
@@ -48,6 +50,16 @@ def test_quick_methods_are_shown_with_their_cost_and_slow_ones_wait(tiny):  # no
     control(app.get("button_group"), "address.by").set_value("layers").run()
     control(app.get("button_group"), "address.by").set_value("methods").run()
     assert "**, 226 passes" in shown(app)
+
+
+def test_a_method_of_many_passes_keeps_nobody_waiting(tiny):  # noqa: F811
+    pixels = generate(PhantomParameters(7)).pixels
+    _, lock = cache._resident(tiny.id, tiny.fingerprint)
+    with ThreadPoolExecutor() as visits, lock:
+        slow = visits.submit(cache.method_map, tiny, "occlusion", pixels, "pneumonia")
+        quick = visits.submit(cache.method_map, tiny, "gradcam", pixels, "pneumonia")
+        assert slow.result(timeout=60)[0].any()
+        assert not quick.done()
 
 
 def test_the_address_reproduces_view_and_direction(tiny):  # noqa: F811

@@ -29,6 +29,7 @@ from model_zoo.predictions import write_predictions
 from model_zoo.subgroups import subgroup
 from views.shared import cache
 from views.shared.figures import curves, performance, printed
+from views.shared.performance import charts as charts_of_threshold
 from views.shared.performance import report
 
 SLIDER, PREVALENCE = "performance.threshold", "performance.prevalence"
@@ -282,6 +283,11 @@ def test_the_report_equals_scikit_learn():
         assert row[["precision", "recall", "F1", "images"]].tolist() == pytest.approx(list(expected[key].values()))
     assert received["called"].tolist() == [5, 7, 12, 12]
     assert np.isnan(report.report_table(evaluation.Confusion(0, 3, 0, 4)).loc["normal", "precision"])
+
+
+def test_the_matrix_is_told_in_words():
+    told = charts_of_threshold.described(evaluation.Confusion(1200, 10, 1, 195))
+    assert told == "1,200 true negatives, 10 false positives, 1 false negative, 195 true positives"
 
 
 def test_confusion_table_has_the_counts_and_the_shares_of_each_row():

@@ -1,8 +1,11 @@
 """The colours of the charts can be told from the ground, as WCAG 2 asks of what is no text (1.4.11)."""
 
+import re
+
 import pytest
 import streamlit as st
 
+from views.shared import frame
 from views.shared.figures import comparison, shortcuts, style
 
 MARKS = {style.RIGHT_COLOUR, style.WRONG_COLOUR, style.LINE_COLOUR, style.QUIET_COLOUR, *style.COLOURS}
@@ -39,3 +42,13 @@ def test_text_on_tiles_stands_out(place):
         pale + place * (dark - pale) for pale, dark in zip(rgb(comparison._PALE), rgb(comparison._DARK), strict=True)
     ]
     assert contrast(tile, [1, 1, 1] if place > comparison._SWITCH else [0, 0, 0]) >= 4.5
+
+
+@pytest.mark.parametrize("ground", ["light", "dark"])
+def test_text_on_primary_buttons_stands_out(ground, monkeypatch):
+    said = []
+    monkeypatch.setattr(frame, "ground", lambda: ground)
+    monkeypatch.setattr(frame.st, "html", said.append)
+    frame.notice()
+    text = re.search(r'button\[kind="primary"\] { color: (#\w+) ', said[0])[1]
+    assert contrast(rgb(text), rgb(st.get_option(f"theme.{ground}.primaryColor"))) >= 4.5

@@ -146,7 +146,8 @@ def show_curves(rows: dict[str, pd.DataFrame], rates: dict) -> None:
     }
     # In the order of the ids, so that a model keeps its colour when another set changes the ranking.
     curves = {TITLES[model_id]: evaluation.roc(drawn[model_id]) for model_id in sorted(drawn)}
-    alt = "ROC curves: " + ", ".join(f"{TITLES[model_id]} area {rates[model_id]['auroc']}" for model_id in drawn)
+    best = next(iter(drawn))
+    alt = f"ROC curves of {words.counted(len(drawn), 'model')}, best {TITLES[best]}, area {rates[best]['auroc']}"
     baselines = [TITLES[model_id] for model_id in drawn if not EXPORTS[model_id].sees_pixels]
     st.altair_chart(figures.roc_curves(curves, points, ground(), baselines), width="stretch", alt=alt)
     st.caption(
@@ -280,7 +281,9 @@ def show_agreement(exports: dict[str, Export], name: str, rows: dict[str, pd.Dat
     pairs = comparison.agreement(called)
     pairs[["first", "second"]] = pairs[["first", "second"]].replace(TITLES)
     chart = figures.agreement_matrix(pairs, [TITLES[model_id] for model_id in rows], measure, ground())
-    st.altair_chart(chart, width="stretch", alt=MEASURES[measure])
+    alike = pairs[measure]
+    alt = f"{MEASURES[measure]} for every two models: {alike.min():.2f} to {alike.max():.2f}"
+    st.altair_chart(chart, width="stretch", alt=alt)
     st.caption(
         f"What two models call the same {len(images):,} images, each at its own operating point. Models that are both "
         "mostly right agree often by chance alone; Cohen's kappa takes that off: 1 is full agreement, 0 is what chance "

@@ -39,7 +39,7 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
         st.altair_chart(
             figures.curves(history, names, "loss", best, ground(), runs > 1),
             width="stretch",
-            alt="Loss over the epochs",
+            alt=f"Loss over the epochs, on validation images lowest in epoch {best}: {history['val_loss'].min():.3f}",
         )
     with right:
         st.subheader("Accuracy", anchor=False)
@@ -49,7 +49,7 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
         st.altair_chart(
             figures.curves(history, names, "accuracy", best, ground(), runs > 1),
             width="stretch",
-            alt="Accuracy over the epochs",
+            alt=f"Accuracy over the epochs, on validation images up to {history['val_accuracy'].max():.3f}",
         )
     notes = [
         "Training figures are means over an epoch, while the weights still changed, of images as they were changed at "
@@ -75,7 +75,9 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
         st.subheader("Learning rate", anchor=False)
         drawn = schedule(history, card.recipe, card.data.counts.get("training", {}).get("images", 0))
         st.altair_chart(
-            figures.learning_rate(history, drawn, ground()), width="stretch", alt="Learning rate over the epochs"
+            figures.learning_rate(history, drawn, ground()),
+            width="stretch",
+            alt=f"Learning rate over the epochs, up to {history['learning_rate'].max():.2g}",
         )
         st.caption(
             "The dots are the rate at the end of each epoch, as stored. "
@@ -87,7 +89,8 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
         )
     with right:
         st.subheader("Seconds per epoch", anchor=False)
-        st.altair_chart(figures.seconds(history, ground()), width="stretch", alt="Seconds per epoch")
+        alt = f"Seconds per epoch, {history['seconds'].median():.0f} in the middle"
+        st.altair_chart(figures.seconds(history, ground()), width="stretch", alt=alt)
         st.caption("Wall time with validation. A long epoch often means that the machine had other work.")
 
 

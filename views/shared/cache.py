@@ -7,6 +7,7 @@ TensorFlow is imported when the first model is asked for, not before.
 
 import hashlib
 import time
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from threading import Lock
@@ -109,8 +110,10 @@ def method_map(export: Export, method: str, pixels: np.ndarray, direction: str) 
 def _method_map(model_id: str, fingerprint: str, method: str, direction: str, digest: str, _pixels: np.ndarray):
     engine, lock = _resident(model_id, fingerprint)
     explainer, image = explainers()[method], engine.input(_pixels)
-    with lock:
-        if explainer.passes(engine) == 1:
+    passes = explainer.passes(engine)
+    # An engine may be called by several at once; whoever wants one pass is not kept waiting for a hundred.
+    with lock if passes == 1 else nullcontext():
+        if passes == 1:
             # The first call builds the traced function, which would be most of what is measured.
             explainer(engine, image, direction)
         started = time.perf_counter()

@@ -26,7 +26,12 @@ def ground() -> str:
 
 def notice() -> None:
     """The line that stays in sight on every page, whatever is scrolled."""
+    on_primary = st.get_option("theme.dark.backgroundColor") if ground() == "dark" else "#ffffff"
     st.html(
+        f"""<style>
+        /* Streamlit's is white on either ground. */
+        button[kind="primary"] {{ color: {on_primary} !important; }}
+        </style>"""
         """<style>
         .stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; max-width: 84rem; }
         /* In the bar at the top, which stays in place; sticky would scroll away with its wrapper. */

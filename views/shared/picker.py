@@ -150,7 +150,7 @@ def _thumbnails(collection_id: str, shown: list[Entry], start: int, chosen: Entr
     st.html(_STRIP_STYLE)
     for number, entry in enumerate(shown[start : start + PER_PAGE], start + 1):
         st.button(
-            _thumbnail_label(collection_id, entry, number),
+            _thumbnail_label(collection_id, entry, f"Case {number}, chosen" if entry == chosen else f"Case {number}"),
             key=f"thumbnail {collection_id} {entry.id}",
             type="primary" if entry == chosen else "secondary",
             on_click=address.choose,
@@ -158,12 +158,12 @@ def _thumbnails(collection_id: str, shown: list[Entry], start: int, chosen: Entr
         )
 
 
-def _thumbnail_label(collection_id: str, entry: Entry, number: int) -> str:
+def _thumbnail_label(collection_id: str, entry: Entry, name: str) -> str:
     try:
         jpeg = cache.thumbnail(collection_id, entry.id)
     except RadiographError:
-        return f"Case {number}: unreadable"
-    return f"![Case {number}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})"
+        return f"{name}: unreadable"
+    return f"![{name}](data:image/jpeg;base64,{base64.b64encode(jpeg).decode()})"
 
 
 def _choose_upload() -> Case | None:

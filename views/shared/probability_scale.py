@@ -1,5 +1,7 @@
 """A probability and its operating point drawn on one scale from 0 to 1."""
 
+from functools import lru_cache
+
 import altair as alt
 import pandas as pd
 
@@ -12,16 +14,18 @@ NORMAL_COLOUR, PNEUMONIA_COLOUR = "#2f6fa5", "#bd5a14"
 _NAMED_WIDTH = 0.3
 
 
-def probability_scale(probability: float, threshold: float, ground: str) -> alt.LayerChart:
-    """The zones that the model calls normal and pneumonia, and where this image falls.
+@lru_cache(maxsize=512)
+def probability_scale(probability: float, threshold: float, ground: str) -> dict:
+    """Vega-Lite of the zones that the model calls normal and pneumonia, and of where this image falls.
 
-    probability, threshold: 0..1. ground: "light" or "dark".
+    probability, threshold: 0..1. ground: "light" or "dark". Kept, because every move of a control beside it asks again.
     """
     ink = INK[ground]
     return (
         (_zones(threshold, ink) + _operating_point(threshold, ink) + _this_image(probability, ink))
         .properties(height=112)
         .configure_view(strokeWidth=0)
+        .to_dict()
     )
 
 

@@ -134,7 +134,8 @@ def _opinion(case: Case, model: Export, probability: float, reference: pd.DataFr
         '<div style="font-size: 0.9rem">probability of pneumonia, says the model</div></div>'
     )
     sentence = words.opinion(probability, threshold)
-    st.altair_chart(probability_scale(probability, threshold, ground()), width="stretch", key="scale", alt=sentence)
+    scale = probability_scale(probability, threshold, ground())
+    st.vega_lite_chart(spec=scale, width="stretch", key="scale", alt=sentence)
     st.markdown(sentence)
     if reference is not None:
         share = evaluation.observed_share(reference, probability)

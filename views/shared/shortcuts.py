@@ -112,7 +112,7 @@ def show_models(exports: dict[str, Export], name: str, blind: dict[str, Export])
     st.altair_chart(
         figures.all_models(table, [words.blanked(change) for change in CHANGES], blind_auroc, ground()),
         width="stretch",
-        alt="; ".join(f"{row.model}, {row.blanked} blanked: AUROC {row.said}" for row in table.itertuples()),
+        alt=f"AUROC of {words.counted(len(order), 'model')} with parts of the films blanked; the table has the figures",
     )
     st.caption(
         "A model that reads the lungs alone would have four marks on one spot, at the right, and that of the blanked "

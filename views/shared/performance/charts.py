@@ -5,7 +5,7 @@ import streamlit as st
 
 from model_zoo.calibration import at_share, reliability
 from model_zoo.evaluation import Confusion, Estimate, expected_calibration_error
-from views.shared import address
+from views.shared import address, words
 from views.shared.figures import calibration, curves, performance, printed
 from views.shared.frame import ground
 from views.shared.performance.downloads import offer
@@ -21,7 +21,7 @@ def show_confusion(scene: Scene, threshold: float, cells: Confusion) -> None:
     clicked = _show(
         performance.confusion_matrix(ground()),
         {"cells": table},
-        f"Confusion matrix: {cells}",
+        f"Confusion matrix: {described(cells)}",
         key=f"performance.{performance.CELL}",
         on_select="rerun",
         selection_mode=performance.CELL,
@@ -42,11 +42,18 @@ def show_confusion(scene: Scene, threshold: float, cells: Confusion) -> None:
     offer(scene, "Confusion matrix", shares, printed.confusion_matrix(cells), threshold)
 
 
+def described(cells: Confusion) -> str:
+    """ "12 true negatives, 3 false positives, ..."."""
+    return ", ".join(words.counted(count, name.replace("_", " ")[:-1]) for name, count in vars(cells).items())
+
+
 def show_scores(scene: Scene, threshold: float) -> None:
     st.subheader("How the probabilities are spread", anchor=False)
     bars = performance.score_table(scene.probability, scene.label, threshold)
     tables = {"bars": bars, "here": pd.DataFrame({"threshold": [threshold]})}
-    _show(performance.score_histogram(ground()), tables, "Histogram of the probabilities of both classes")
+    called = (scene.probability >= threshold).sum()
+    told = f"Histogram of the probabilities: {words.counted(int(called), 'image')} at or above {threshold:.3f}"
+    _show(performance.score_histogram(ground()), tables, told)
     st.caption(
         "Pneumonias are stacked upwards, normal images downwards. The line is the operating point: teal is called "
         "right, rust wrong. The less the two sides overlap, the better any line can separate them."
