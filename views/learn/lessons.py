@@ -6,6 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from cases.collections import available_collections
+from model_zoo.card import CardError
+from model_zoo.comparison import ComparisonError
 from model_zoo.predictions import PredictionsError
 from model_zoo.registry import ExportError
 from views.shared import address, cache
@@ -22,7 +24,7 @@ def find(lesson: Lesson) -> Found:
         return Found(f"This lesson needs models that are not here: {', '.join(missing)}.", pd.DataFrame())
     try:
         return lesson.find(exports)
-    except (ExportError, PredictionsError) as error:
+    except (CardError, ComparisonError, ExportError, PredictionsError) as error:
         return Found(f"Stored rows cannot be used. {without_places(error)}", pd.DataFrame())
 
 

@@ -1,7 +1,7 @@
 """What there is to find in each lesson, from stored rows. No model is run, and TensorFlow is not imported.
 
-Each function takes the models by id, of which it needs those that its lesson names, and raises ExportError and
-PredictionsError for stored rows that cannot be used.
+Each function takes the models by id, of which it needs those that its lesson names, and raises what lesson.Lesson says
+for stored rows that cannot be used.
 """
 
 import numpy as np
@@ -90,7 +90,7 @@ def operating_point(exports: dict[str, Export]) -> Found:
         for title, threshold in points.items()
     )
     text = (
-        f"With an AUROC of {_estimates(export, TEST)['auroc']} no threshold does both. Whoever picks it with the "
+        f"With an AUROC of {_estimates(export, TEST)['auroc']} no threshold does both. Whoever picks one with the "
         f"answers of the test films in hand can report an accuracy of {_accuracy(export, best):.3f} in place of "
         f"{_accuracy(export, export.card.threshold.value):.3f}, for the same network."
     )

@@ -40,8 +40,8 @@ class Found:
 @dataclass(frozen=True)
 class Lesson:
     """aim: what a student can do afterwards. question: to be answered in writing before anything is opened. models: ids
-    of the models that it needs. find: all models -> what was found; raises ExportError and PredictionsError for stored
-    rows that cannot be used. talk: what to talk about in the end."""
+    of the models that it needs. find: all models -> what was found; raises CardError, ComparisonError, ExportError
+    and PredictionsError for stored rows that cannot be used. talk: what to talk about in the end."""
 
     title: str
     minutes: int
