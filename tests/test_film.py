@@ -43,6 +43,6 @@ def test_the_legend_runs_from_dark_to_bright():
 @pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("ground", ["light", "dark"])
 def test_any_probability_and_operating_point_can_be_drawn(probability, threshold, ground):
-    drawn = str(probability_scale(probability, threshold, ground).to_dict())
+    drawn = str(probability_scale(probability, threshold, ground))
     assert f"operating point {threshold:.3f}" in drawn
     assert "this image" in drawn
