@@ -10,6 +10,7 @@ import pytest
 from cases.collections.base import CollectionUnavailable
 from cases.phantom import PhantomParameters, generate
 from model_zoo import audit, looking, shortcuts
+from model_zoo.lungs.card import EXPORT
 from model_zoo.lungs.rows import COLUMNS as LUNG_COLUMNS
 from model_zoo.lungs.rows import rows_path
 from model_zoo.predictions import COLUMNS, write_predictions
@@ -19,6 +20,7 @@ from train.audit_methods import audit_methods
 from train.export import evaluate
 from train.lungs.data import evaluated_images, masked_test_films
 from train.lungs.export import evaluate as evaluate_lungs
+from train.lungs.gate import measure as measure_gate
 from train.shortcuts import measure
 
 NAME = "chest_xray-test"
@@ -109,7 +111,7 @@ def test_an_evaluation_of_fewer_films_does_not_take_the_rows_place(data, evaluat
     path = evaluated.predictions_path(NAME)
     before = path.read_bytes()
     (data / "chest_xray" / IDS[0]).rename(data / "film.png")
-    with pytest.raises(ExportError, match=rf"the 6 images of {NAME}.*Received: 1 of them missing, {IDS[0]} among"):
+    with pytest.raises(ExportError, match=rf"the 6 images of chest_xray.*Received: 1 of them missing, {IDS[0]} among"):
         evaluate(evaluated, "chest_xray")
     assert path.read_bytes() == before
     (data / "film.png").rename(data / "chest_xray" / IDS[0])
@@ -118,6 +120,15 @@ def test_an_evaluation_of_fewer_films_does_not_take_the_rows_place(data, evaluat
     path.write_text("damaged")
     evaluate(evaluated, "chest_xray")
     assert list(evaluated.predictions(NAME)["image_id"]) == IDS
+
+
+def test_the_gate_s_rows_stay_while_films_are_missing(data, tmp_path):
+    shutil.copytree(EXPORT, tmp_path / "lungs")
+    path = tmp_path / "lungs" / "gate" / f"{NAME}.csv"
+    before = path.read_bytes()
+    with pytest.raises(ExportError, match=r"the 624 images of chest_xray.*Received: 624 of them missing"):
+        measure_gate(["chest_xray"], tmp_path / "lungs")
+    assert path.read_bytes() == before
 
 
 def test_images_are_those_of_all_exports_and_of_none_without_rows(evaluated, tiny_export):

@@ -4,17 +4,21 @@ ImageSet holds what a training run reads: uint8 images (n, side, side, channels)
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from cases.preprocess import model_input
+from cases.settings import data_root
+from model_zoo.predictions import PredictionsError
+from model_zoo.registry import ExportError
 from train.image_size import native_sizes
 from train.recipe import Recipe, RecipeError
 
@@ -71,6 +75,22 @@ def patient_split(
         )
     training, validation = next(folds.split(labels, labels, patients))
     return tuple(entries[i] for i in training), tuple(entries[i] for i in validation)
+
+
+def refuse_fewer(collection: Collection, entries: Iterable[Entry], stored: Callable[[], pd.DataFrame]) -> None:
+    """Raises ExportError when images are missing that rows are stored of: rows of fewer would take their place.
+
+    entries: the images that are to be measured. stored: reads the rows; where it cannot, because there are none yet or
+    they are damaged, nothing is lost. Phantoms are never missing, and other ones may be meant to take their place."""
+    try:
+        before = set(() if collection.synthetic else stored()["image_id"])
+    except (ExportError, PredictionsError):
+        return
+    if missing := before - {entry.id for entry in entries}:
+        raise ExportError(
+            f"Expected the {len(before)} images of {collection.id} that rows are stored of, in {data_root()}. "
+            f"Received: {len(missing)} of them missing, {min(missing)} among them."
+        )
 
 
 def load_images(collection: Collection, entries: Iterable[Entry], side: int, channels: int) -> ImageSet:

@@ -19,19 +19,18 @@ from tqdm import tqdm
 
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
-from cases.settings import data_root
 from model_zoo import evaluation
 from model_zoo.calibration import calibrated
 from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
 from model_zoo.committee import open_engine
 from model_zoo.engine import Engine, Explanation
 from model_zoo.operating import at_sensitivity
-from model_zoo.predictions import COLUMNS, PredictionsError, read_predictions, write_predictions
+from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
 from model_zoo.registry import Export, ExportError, sha256_of
 from train import image_size
 from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
-from train.data import PREDICTED, development_entries, load_images, predicted, random_split
+from train.data import PREDICTED, development_entries, load_images, predicted, random_split, refuse_fewer
 from train.fit import refuse_other_settings
 from train.lungs.data import MASKS_LICENCE
 from train.recipe import Recipe
@@ -117,8 +116,7 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
     if not all(parts.values()):
         raise ExportError(f"Expected a collection with labelled test images. Received: {collection_id}, without any.")
     for part, entries in parts.items():
-        if not collection.synthetic:
-            _refuse_fewer(export, f"{collection_id}-{part}", entries)
+        refuse_fewer(collection, entries, lambda part=part: export.predictions(f"{collection_id}-{part}"))
     score = _by_pixels(export) if export.sees_pixels else _by_size(export)
     summaries = {}
     for part, entries in parts.items():
@@ -131,20 +129,6 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
     card = dataclasses.replace(card, data=data, metrics={**card.metrics, **summaries})
     write_card(card, export.folder / "card.json")
     return summaries
-
-
-def _refuse_fewer(export: Export, name: str, entries: Sequence[Entry]) -> None:
-    """Raises ExportError when images are missing that rows are stored of: rows of fewer would take their place."""
-    try:
-        stored = set(export.predictions(name)["image_id"])
-    except PredictionsError:
-        # None yet, or what this puts right.
-        return
-    if missing := stored - {entry.id for entry in entries}:
-        raise ExportError(
-            f"Expected the {len(stored)} images of {name} that {export.id} has rows of, in {data_root()}. Received: "
-            f"{len(missing)} of them missing, {min(missing)} among them."
-        )
 
 
 def _by_pixels(export: Export) -> Callable[[Collection, Sequence[Entry]], np.ndarray]:

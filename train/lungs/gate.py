@@ -33,7 +33,7 @@ from model_zoo.lungs.gate import (
 )
 from model_zoo.lungs.segmenter import LungSegmenter
 from model_zoo.tables import write_rows
-from train.data import development_entries, patient_split
+from train.data import development_entries, patient_split, refuse_fewer
 from train.lungs.strangers import KNOWN, UNSEEN
 from train.results import table
 
@@ -99,14 +99,15 @@ def tinted_colour(rng: np.random.Generator, pixels: np.ndarray) -> float:
 
 def measure(collection_ids: Iterable[str], folder: Path = EXPORT) -> GateCard:
     """Store rows of the test films of these collections, and of made pictures of all kinds, made from the first one's
-    test films. Raises CollectionUnavailable, CardError and ExportError."""
+    test films. Raises CollectionUnavailable, CardError and ExportError, for test films that are missing too."""
     segmenter, gate = LungSegmenter(folder), folder / "gate"
     card, reference = read_card(gate / "gate.json", GateCard), read_reference(gate)
     for i, collection_id in enumerate(collection_ids):
         collection = open_collection(collection_id)
-        entries = collection.entries("test")
+        entries, name = collection.entries("test"), f"{collection.id}-test"
+        refuse_fewer(collection, entries, lambda name=name: read_gate_rows(name, gate))
         rows = _film_rows(segmenter, reference, collection, entries)
-        write_rows(rows, gate / f"{collection.id}-test.csv")
+        write_rows(rows, gate / f"{name}.csv")
         if not i:
             made = _made_rows(segmenter, reference, collection, entries, KNOWN + UNSEEN, seed=2)
             write_rows(made, gate / "made-test.csv")
