@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from tqdm import tqdm
 
 from cases.collections import open_collection
-from cases.collections.base import Collection, Entry
+from cases.collections.base import Collection, CollectionUnavailable, Entry
 from cases.preprocess import model_input
 from cases.settings import data_root
 from model_zoo.predictions import PredictionsError
@@ -77,18 +77,22 @@ def patient_split(
     return tuple(entries[i] for i in training), tuple(entries[i] for i in validation)
 
 
-def refuse_fewer(collection: Collection, entries: Iterable[Entry], stored: Callable[[], pd.DataFrame]) -> None:
-    """Raises ExportError when images are missing that rows are stored of: rows of fewer would take their place.
-
-    entries: the images that are to be measured. stored: reads the rows; where it cannot, because there are none yet or
-    they are damaged, nothing is lost. Phantoms are never missing, and other ones may be meant to take their place."""
+def stored_images(read: Callable[[], pd.DataFrame]) -> set[str]:
+    """Ids of the images of stored rows. read: reads them; none where it cannot, because there are none yet or they are
+    damaged, for commands that put them right."""
     try:
-        before = set(() if collection.synthetic else stored()["image_id"])
+        return set(read()["image_id"])
     except (ExportError, PredictionsError):
-        return
-    if missing := before - {entry.id for entry in entries}:
-        raise ExportError(
-            f"Expected the {len(before)} images of {collection.id} that rows are stored of, in {data_root()}. "
+        return set()
+
+
+def refuse_fewer(collection: Collection, entries: Iterable[Entry], stored: set[str]) -> None:
+    """Raises CollectionUnavailable when images are missing that rows are stored of: those of fewer would take their
+    place. entries: the images that are to be measured. Phantoms are never missing."""
+    missing = stored - {entry.id for entry in entries}
+    if missing and not collection.synthetic:
+        raise CollectionUnavailable(
+            f"Expected the {len(stored)} images of {collection.id} that rows are stored of, in {data_root()}. "
             f"Received: {len(missing)} of them missing, {min(missing)} among them."
         )
 

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -30,7 +31,7 @@ from model_zoo.registry import Export, ExportError, sha256_of
 from train import image_size
 from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
-from train.data import PREDICTED, development_entries, load_images, predicted, random_split, refuse_fewer
+from train.data import PREDICTED, development_entries, load_images, predicted, random_split, refuse_fewer, stored_images
 from train.fit import refuse_other_settings
 from train.lungs.data import MASKS_LICENCE
 from train.recipe import Recipe
@@ -105,7 +106,7 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
 
     Reading the test split of the model's own collection is noted on the card. Nothing is chosen by it; `audit` and
     `shortcuts` read it too, to measure exports that are finished. Raises ExportError for a collection without labelled
-    test images, or without some that the export has rows of, before anything is written.
+    test images, and CollectionUnavailable for one without some that there are rows of, before anything is written.
     """
     collection = open_collection(collection_id)
     card = export.card
@@ -116,7 +117,7 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
     if not all(parts.values()):
         raise ExportError(f"Expected a collection with labelled test images. Received: {collection_id}, without any.")
     for part, entries in parts.items():
-        refuse_fewer(collection, entries, lambda part=part: export.predictions(f"{collection_id}-{part}"))
+        refuse_fewer(collection, entries, stored_images(partial(export.predictions, f"{collection_id}-{part}")))
     score = _by_pixels(export) if export.sees_pixels else _by_size(export)
     summaries = {}
     for part, entries in parts.items():

@@ -19,7 +19,7 @@ from cases.preprocess import model_input
 from cases.radiograph import Radiograph
 from cases.settings import data_root
 from model_zoo.registry import Export
-from train.data import development_entries, patient_split
+from train.data import development_entries, patient_split, refuse_fewer
 from train.lungs.not_chests import not_a_chest
 
 MASKS_LICENCE = "lung masks: V7 Labs, CC BY 4.0"
@@ -66,22 +66,19 @@ def with_masks(collection: Collection, entries: Iterable[Entry]) -> tuple[Entry,
     return tuple(entry for entry in entries if collection.synthetic or mask_path(entry.id).exists())
 
 
-def masked_test_films(collection: Collection, measured: Iterable[str] = ()) -> tuple[Entry, ...]:
+def masked_test_films(collection: Collection, stored: set[str]) -> tuple[Entry, ...]:
     """The entries of the test split, none of which lacks a mask: the published masks have all 624 test films.
 
-    measured: ids of the images that stored rows are of. They must all be there, because rows of fewer would take the
-    place of these without a word. Raises CollectionUnavailable when films or masks are missing.
+    stored: ids of images that must all be there (data.refuse_fewer). Raises CollectionUnavailable when films or masks
+    are missing.
     """
     entries = collection.entries("test")
-    if collection.synthetic:
-        return entries
+    refuse_fewer(collection, entries, stored)
     known = with_masks(collection, entries)
-    whole = {entry.id for entry in entries}.union(measured)
-    if not known or len(known) < len(whole):
+    if not known or len(known) < len(entries):
         raise CollectionUnavailable(
-            f"Expected all test films of {collection.id} in {data_root() / collection.id}, and a lung mask of each in "
-            f"{data_root() / 'lung_masks'}: {len(whole) or 'one at least'}. Received: {len(entries)} films, "
-            f"{len(known)} of them with a mask."
+            f"Expected test films of {collection.id} in {data_root() / collection.id}, and a lung mask of each in "
+            f"{data_root() / 'lung_masks'}. Received: {len(entries)} films, {len(known)} of them with a mask."
         )
     return entries
 

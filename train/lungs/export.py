@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ from model_zoo.lungs.segmenter import LungSegmenter
 from model_zoo.registry import ExportError, sha256_of
 from model_zoo.tables import write_rows
 from train.compact import compress, round_mantissa
+from train.data import stored_images
 from train.lungs.data import MASKS_LICENCE, masked_test_films, true_mask
 
 MANTISSA_BITS = 8
@@ -83,12 +85,7 @@ def evaluate(folder: Path, collection_id: str) -> LungCard:
 
     Raises CollectionUnavailable when images that it was measured on before, or their masks, are missing."""
     collection, name = open_collection(collection_id), f"{collection_id}-test"
-    try:
-        measured = read_rows(name, folder)["image_id"]
-    except ExportError:
-        # None yet, or what this puts right.
-        measured = ()
-    _measure(folder, collection, masked_test_films(collection, measured), name)
+    _measure(folder, collection, masked_test_films(collection, stored_images(partial(read_rows, name, folder))), name)
     card = read_lung_card(folder)
     if not collection.synthetic:
         card = dataclasses.replace(card, test_read=(*card.test_read, date.today().isoformat()))

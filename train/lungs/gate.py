@@ -5,6 +5,7 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from model_zoo.lungs.gate import (
 )
 from model_zoo.lungs.segmenter import LungSegmenter
 from model_zoo.tables import write_rows
-from train.data import development_entries, patient_split, refuse_fewer
+from train.data import development_entries, patient_split, refuse_fewer, stored_images
 from train.lungs.strangers import KNOWN, UNSEEN
 from train.results import table
 
@@ -99,13 +100,13 @@ def tinted_colour(rng: np.random.Generator, pixels: np.ndarray) -> float:
 
 def measure(collection_ids: Iterable[str], folder: Path = EXPORT) -> GateCard:
     """Store rows of the test films of these collections, and of made pictures of all kinds, made from the first one's
-    test films. Raises CollectionUnavailable, CardError and ExportError, for test films that are missing too."""
+    test films. Raises CollectionUnavailable, for some that are missing too, CardError and ExportError."""
     segmenter, gate = LungSegmenter(folder), folder / "gate"
     card, reference = read_card(gate / "gate.json", GateCard), read_reference(gate)
     for i, collection_id in enumerate(collection_ids):
         collection = open_collection(collection_id)
         entries, name = collection.entries("test"), f"{collection.id}-test"
-        refuse_fewer(collection, entries, lambda name=name: read_gate_rows(name, gate))
+        refuse_fewer(collection, entries, stored_images(partial(read_gate_rows, name, gate)))
         rows = _film_rows(segmenter, reference, collection, entries)
         write_rows(rows, gate / f"{name}.csv")
         if not i:

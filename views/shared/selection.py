@@ -1,5 +1,7 @@
 """Which cases a person wants to see: read from the address, chosen with a few menus, and said in words."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -59,7 +61,8 @@ def other_opinions(export: Export, name: str, rows: pd.DataFrame) -> tuple[dict[
 
 def choose_threshold(export: Export) -> float:
     """The threshold that the address names, else the card's; the page says which one it is."""
-    own, moved = export.card.threshold.value, addressed(operating_points(export))
+    own = export.card.threshold.value
+    moved = addressed(own, partial(operating_points, export))
     if moved == own:
         st.markdown(
             f"Called pneumonia is what gets a probability of **{own:.3f}** or more, the model's operating point."

@@ -3,6 +3,7 @@
 Operating points are computed from the model's validation rows, never from the rows that the page shows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
@@ -59,7 +60,7 @@ def operating_points(export: Export) -> list[OperatingPoint]:
 
 def choose_threshold(points: list[OperatingPoint]) -> float:
     """The buttons, the slider and what they mean. points: operating_points; the first is the default."""
-    threshold = addressed(points)
+    threshold = addressed(points[0].threshold, lambda: points)
     st.subheader("Where the line is drawn: the operating point", anchor=False)
     with st.container(horizontal=True, gap="small"):
         for point in points:
@@ -103,12 +104,14 @@ def _sentence(point: OperatingPoint) -> str:
     return f"{point.title} ({point.threshold:.3f}): {point.origin}."
 
 
-def addressed(points: list[OperatingPoint]) -> float:
-    """The address's threshold: an operating point, or else one of the slider's positions."""
+def addressed(own: float, points: Callable[[], list[OperatingPoint]]) -> float:
+    """The address's threshold: an operating point, or else one of the slider's positions; own where it has none.
+
+    points: finds operating_points, which takes longer than a page without a threshold in its address need wait."""
     value = address.parsed("threshold", share, "a number from 0 to 1")
     if value is None:
-        return points[0].threshold
-    return value if value in [point.threshold for point in points] else round(value, 3)
+        return own
+    return value if value in [point.threshold for point in points()] else round(value, 3)
 
 
 def _moved() -> None:
