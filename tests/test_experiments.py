@@ -106,13 +106,20 @@ def test_candidates_that_cannot_be_run_again_are_named():
     assert f"any more: `{lost[0]}`, `{lost[1]}`, " in said
 
 
-def test_what_is_missing_is_what_has_too_few_rows(monkeypatch):
-    first, second, *_ = experiments.EXPERIMENTS
-    rows = pd.DataFrame({"experiment": [first] * 2, "repeat": [0, 0], "epoch": [1, 2]})
+def test_only_runs_without_rows_are_fitted_unless_an_experiment_is_named(tmp_path, monkeypatch):
+    rows = pd.DataFrame([{"experiment": name, "repeat": 0, "epoch": 1} for name in experiments.EXPERIMENTS])
+    rows = pd.concat([rows, rows.assign(repeat=1), rows.assign(repeat=2)[1:]], ignore_index=True)
+    fitted = []
+    monkeypatch.setattr(experiments, "ROWS", tmp_path / "rows.csv")
     monkeypatch.setattr(experiments, "read_rows", lambda: rows)
-    missing = experiments.missing()
-    assert second in missing
-    assert (first in missing) == (experiments.EXPERIMENTS[first].repeats > 1)
+    monkeypatch.setattr(experiments, "fit", lambda recipe, *_, **__: fitted.append((recipe.id, recipe.repeat)))
+    monkeypatch.setattr(experiments, "_scored", lambda recipe, folder: rows[:0])
+    first, second, *_ = experiments.EXPERIMENTS
+
+    experiments.run([], tmp_path, None)
+    assert fitted == [(first, 2)]
+    experiments.run([second], tmp_path, None)
+    assert fitted[1:] == [(second, 0), (second, 1), (second, 2)]
 
 
 def test_a_network_is_judged_on_the_films_of_its_own_split(few_phantoms, tmp_path, monkeypatch):

@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         "fit and judge experiments without a test image, and write docs/experiments.md",
         takes_model=False,
     )
-    sub.add_argument("name", nargs="*", help="default: every experiment whose rows are missing")
+    sub.add_argument("name", nargs="*", help="default: the runs of every experiment whose rows are missing")
     sub.add_argument("--weights", help="as for fit: a file in place of the ImageNet download")
     sub.add_argument("--write-only", action="store_true", help="write the page from the rows that there are")
     sub = add(
@@ -334,7 +334,7 @@ def _experiments(options) -> None:
     from train import experiments
 
     if not options.write_only:
-        experiments.run(options.name or experiments.missing(), RUNS / "experiments", options.weights)
+        experiments.run(options.name, RUNS / "experiments", options.weights)
     print(experiments.write_experiments(scan()[0]))
 
 

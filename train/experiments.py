@@ -55,6 +55,8 @@ HARD_GEOMETRY, _ = geometry_and_exposure(HARD_AUGMENTATION)
 HARD_EXPOSURE = replace(
     HARD_AUGMENTATION, **{name: getattr(MILD_AUGMENTATION, name) for name in ("translation", "zoom")}
 )
+# Runs of each experiment, on the same split with other draws: fewer say little of a difference.
+REPEATS = 3
 # Unseen films per class that are scored, at most.
 UNSEEN_IMAGES = 600
 # What the page says of each of data.UNSEEN; the numbers are of the films for training, for validation and unseen.
@@ -74,16 +76,15 @@ ROW = ("experiment", "repeat", "epoch", *CRITERIA, *UNSEEN, *PARTS, "seconds")
 
 @dataclass(frozen=True)
 class Experiment:
-    """why: what was to be found out. settings: what sets it apart. repeats: how many runs on the same split."""
+    """why: what was to be found out. settings: what sets it apart."""
 
     recipe: Recipe
     why: str
     settings: dict
-    repeats: int
 
 
 def _experiment(
-    name: str, why: str, *, joined=True, gated=True, fixed_statistics=True, side=128, repeats=1, **changes
+    name: str, why: str, *, joined=True, gated=True, fixed_statistics=True, side=128, **changes
 ) -> Experiment:
     network = {"joined": joined, "gated": gated, "fixed_statistics": fixed_statistics}
     recipe = replace(
@@ -101,7 +102,7 @@ def _experiment(
         held_out="series",
     )
     recipe = replace(recipe, **changes)
-    return Experiment(recipe, why, _settings(recipe, network), repeats)
+    return Experiment(recipe, why, _settings(recipe, network))
 
 
 def _settings(recipe: Recipe, network: dict) -> dict:
@@ -130,7 +131,7 @@ EXPERIMENTS = {
         ),
         _experiment("joined", "A grid twice as fine, by joining the two last resolutions.", gated=False),
         _experiment("gate", "Each cell of that grid counts by how much of it is lung."),
-        _experiment("gate-exchange", "The gate, and exchanged surroundings.", exchanged_surroundings=0.5, repeats=2),
+        _experiment("gate-exchange", "The gate, and exchanged surroundings.", exchanged_surroundings=0.5),
         _experiment(
             "statistics",
             "And batch normalisation that learns on the X-rays.",
@@ -142,7 +143,6 @@ EXPERIMENTS = {
             "`gate-exchange`, and no noise added.",
             exchanged_surroundings=0.5,
             augmentation=QUIET_AUGMENTATION,
-            repeats=2,
         ),
         _experiment(
             "gate-exchange-mild", "Both, and the films changed as little as at the start.", **_MILD_GATE_EXCHANGE
@@ -178,13 +178,12 @@ EXPERIMENTS = {
         ),
         _experiment("size-mild", "`mild`.", augmentation=MILD_AUGMENTATION, **_PLAIN, **_BY_SIZE),
         _experiment("size-hard", "`hard`.", **_PLAIN, **_BY_SIZE),
-        _experiment("size-gate-exchange", "`gate-exchange`.", exchanged_surroundings=0.5, repeats=2, **_BY_SIZE),
+        _experiment("size-gate-exchange", "`gate-exchange`.", exchanged_surroundings=0.5, **_BY_SIZE),
         _experiment(
             "size-quiet",
             "`quiet`.",
             exchanged_surroundings=0.5,
             augmentation=QUIET_AUGMENTATION,
-            repeats=2,
             **_BY_SIZE,
         ),
         _experiment(
@@ -207,27 +206,26 @@ EXPERIMENTS = {
 def run(names: list[str], runs: Path, weights: str | None) -> pd.DataFrame:
     """Fit and score experiments, add their rows to ROWS in place of earlier ones, and return all rows.
 
+    names: all repeats of these, or of every experiment those whose rows are missing when there are none.
     runs: folder of the runs. weights: as fit()'s. Raises RecipeError for an unknown name, and as fit().
     """
     if unknown := [name for name in names if name not in EXPERIMENTS]:
         raise RecipeError(f"Expected experiments of {', '.join(EXPERIMENTS)}. Received: {unknown[0]!r}.")
     rows = read_rows()
-    for name in names:
-        experiment = EXPERIMENTS[name]
-        for repeat in range(experiment.repeats):
-            recipe = replace(experiment.recipe, repeat=repeat)
-            folder = runs / f"{name}-{repeat}"
-            fit(recipe, folder, weights, keep_checkpoints=True)
-            rows = rows[(rows["experiment"] != name) | (rows["repeat"] != repeat)]
-            rows = pd.concat([rows, _scored(recipe, folder)], ignore_index=True)
-            write_rows(rows.round(5), ROWS)
+    for name, repeat in [(name, repeat) for name in names for repeat in range(REPEATS)] or missing():
+        recipe = replace(EXPERIMENTS[name].recipe, repeat=repeat)
+        folder = runs / f"{name}-{repeat}"
+        fit(recipe, folder, weights, keep_checkpoints=True)
+        rows = rows[(rows["experiment"] != name) | (rows["repeat"] != repeat)]
+        rows = pd.concat([rows, _scored(recipe, folder)], ignore_index=True)
+        write_rows(rows.round(5), ROWS)
     return rows
 
 
-def missing() -> list[str]:
-    """The experiments with fewer repeats in ROWS than they are to have."""
-    done = read_rows().drop_duplicates(["experiment", "repeat"])["experiment"].value_counts()
-    return [name for name, experiment in EXPERIMENTS.items() if done.get(name, 0) < experiment.repeats]
+def missing() -> list[tuple[str, int]]:
+    """(experiment, repeat) of the runs that have no rows in ROWS."""
+    done = set(read_rows()[["experiment", "repeat"]].itertuples(index=False, name=None))
+    return [(name, repeat) for name in EXPERIMENTS for repeat in range(REPEATS) if (name, repeat) not in done]
 
 
 def read_rows() -> pd.DataFrame:
