@@ -5,6 +5,7 @@ TITLES = {
     "gradcam": "Grad-CAM",
     "gradcam++": "Grad-CAM++",
     "layercam": "LayerCAM",
+    "augmented": "Augmented Grad-CAM",
     "scorecam": "Score-CAM",
     "smoothgrad": "SmoothGrad",
     "occlusion": "Occlusion",

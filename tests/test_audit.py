@@ -134,7 +134,7 @@ def test_the_sample_has_one_film_of_a_patient_and_a_smaller_one_begins_it():
 
 
 def test_an_audit_measures_every_method_on_the_same_films(tiny, few_phantoms):
-    rows = audit_methods(tiny, NAME, 3, tuple(TITLES))
+    rows = audit_methods(tiny, NAME, tuple(TITLES), 3)
     pd.testing.assert_frame_equal(audit.read_audit(tiny, NAME), rows, check_dtype=False)
     assert rows.groupby("image_id")["method"].agg(list).map(tuple).unique().tolist() == [
         (*TITLES, audit.CENTRE, audit.RANDOM)
@@ -148,7 +148,7 @@ def test_an_audit_measures_every_method_on_the_same_films(tiny, few_phantoms):
     assert (by_method["centre"][["head_redrawn", "all_redrawn", "exposed"]] == 1).all(axis=None)
     assert by_method["centre"]["shifted"].between(0.8, 1, inclusive="left").all()
     checks = ["head_redrawn", "all_redrawn", "shifted", "exposed"]
-    for slow in ("occlusion", "random"):
+    for slow in ("augmented", "occlusion", "random"):
         assert by_method[slow][checks].isna().all(axis=None)
     assert by_method["smoothgrad"]["all_redrawn"].abs().max() < 0.9
     assert by_method["random"][["deletion", "insertion"]].notna().all(axis=None)
@@ -156,21 +156,21 @@ def test_an_audit_measures_every_method_on_the_same_films(tiny, few_phantoms):
 
 def test_an_audit_repeats(tiny, few_phantoms):
     quick = ("gradcam", "smoothgrad")
-    first = audit_methods(tiny, NAME, 2, quick)
-    pd.testing.assert_frame_equal(first, audit_methods(tiny, NAME, 2, quick))
+    first = audit_methods(tiny, NAME, quick, 2)
+    pd.testing.assert_frame_equal(first, audit_methods(tiny, NAME, quick, 2))
     assert set(first["method"]) == {*quick, *audit.BLIND}
 
 
 def test_methods_that_are_not_asked_for_keep_their_rows_while_the_films_are_the_same(tiny, few_phantoms):
     path = audit.rows_path(tiny, NAME)
     path.unlink(missing_ok=True)
-    both = audit_methods(tiny, NAME, 2, ("gradcam", "smoothgrad"))
+    both = audit_methods(tiny, NAME, ("gradcam", "smoothgrad"), 2)
     path.unlink()
-    first = audit_methods(tiny, NAME, 2, ("smoothgrad",))
-    pd.testing.assert_frame_equal(audit_methods(tiny, NAME, 2, ("gradcam",)), both, check_dtype=False)
-    assert set(audit_methods(tiny, NAME, 3, ("gradcam",))["method"]) == {"gradcam", *audit.BLIND}
+    first = audit_methods(tiny, NAME, ("smoothgrad",), 2)
+    pd.testing.assert_frame_equal(audit_methods(tiny, NAME, ("gradcam",)), both, check_dtype=False)
+    assert set(audit_methods(tiny, NAME, ("gradcam",), 3)["method"]) == {"gradcam", *audit.BLIND}
     path.write_text("damaged", encoding="utf-8")
-    pd.testing.assert_frame_equal(audit_methods(tiny, NAME, 2, ("smoothgrad",)), first)
+    pd.testing.assert_frame_equal(audit_methods(tiny, NAME, ("smoothgrad",), 2), first)
 
 
 def test_the_command_measures_only_what_has_no_rows(tiny, monkeypatch, capsys):
@@ -186,12 +186,19 @@ def test_the_command_measures_only_what_has_no_rows(tiny, monkeypatch, capsys):
     monkeypatch.setattr("train.audit.write_explanations", lambda *_: "")
     for path in (looking.rows_path(tiny, NAME), audit.rows_path(tiny, "chest_xray-test")):
         path.parent.mkdir(exist_ok=True)
-        path.touch()
+        rows_of(HITS).to_csv(path, index=False)
     with pytest.raises(SystemExit):
         command.main(["audit", "--images", "0"])
     assert "above 0, received '0'" in capsys.readouterr().err
     assert command.main(["audit", "--images", "5", "--methods", "gradcam"]) == 0
-    assert asked == [("chest_xray-test",), (NAME, 5, ["gradcam"])]
+    assert asked == [("chest_xray-test",), (NAME, ["gradcam"], 5)]
+    asked.clear()
+    command.main(["audit", "--methods", "layercam", "gradcam"])
+    assert asked == [
+        ("chest_xray-test",),
+        ("chest_xray-test", ["layercam"], None),
+        (NAME, ["layercam", "gradcam"], None),
+    ]
     asked.clear()
     command.main(["audit", "tiny", "--again", "--methods", "layercam"])
     assert [call[0] for call in asked] == ["chest_xray-test", "chest_xray-test", NAME, NAME]

@@ -5,8 +5,9 @@ import pytest
 
 from cases.preprocess import model_input
 from model_zoo.methods import TITLES
+from model_zoo.overlay import enlarged
 
-METHODS = ("gradcam", "gradcam++", "layercam", "scorecam", "smoothgrad", "occlusion")
+METHODS = ("gradcam", "gradcam++", "layercam", "augmented", "scorecam", "smoothgrad", "occlusion")
 DIRECTIONS = ("pneumonia", "normal")
 
 
@@ -138,6 +139,51 @@ def test_layercam_is_tf_keras_vis_s(engine, explainers, image, direction):
 
     expected = Layercam(engine.model)(score(direction), image[np.newaxis], **at_heatmap_layer(engine))
     assert_same(explainers["layercam"](engine, image, direction), expected[0])
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_augmented_gradcam_is_a_loop_over_moved_and_mirrored_films(engine, explainers, image, direction):
+    """Cells are of two pixels here. A map moved back has its border repeated where it had nothing in view."""
+    import cv2
+
+    sign, steps, maps = (1 if direction == "pneumonia" else -1), (-2, -1, 0, 1, 2), []
+    for down in steps:
+        for right in steps:
+            padded = np.pad(image, ((2, 2), (2, 2), (0, 0)), mode="edge")
+            film = padded[2 - down : 34 - down, 2 - right : 34 - right]
+            for mirrored in (False, True):
+                asked = np.fliplr(film) if mirrored else film
+                signed = cv2.resize(engine.explain(asked[np.newaxis])[0].signed_map, (32, 32))
+                signed = np.fliplr(signed) if mirrored else signed
+                maps.append(np.pad(signed, 2, mode="edge")[2 + down : 34 + down, 2 + right : 34 + right])
+    expected = np.maximum(sign * np.mean(maps, axis=0), 0)
+    assert_same(explainers["augmented"](engine, image, direction), expected)
+    assert explainers["augmented"].passes(engine) == len(maps)
+
+
+def test_augmented_gradcam_finds_a_spot_that_is_not_in_the_middle_of_a_cell(explainers, tmp_path):
+    from keras import layers
+    from keras.initializers import Constant
+
+    cells = {"strides": 8, "activation": "relu", "kernel_initializer": Constant(1 / 64)}
+    engine = make_engine(
+        tmp_path,
+        [
+            layers.Rescaling(-1 / 255, offset=1),
+            layers.Conv2D(1, 8, name="last_conv", **cells),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(1, kernel_initializer=Constant(1.0)),
+        ],
+    )
+    image = np.full((32, 32, 1), 255, np.float32)
+    image[8:11, 8:11] = 0
+
+    def misses_by(method: str) -> float:
+        heatmap = enlarged(explainers[method](engine, image, "pneumonia"), (32, 32))
+        return np.hypot(*(np.argwhere(heatmap >= 0.999 * heatmap.max()).mean(axis=0) - 9))
+
+    assert misses_by("gradcam") > 3
+    assert misses_by("augmented") < 2
 
 
 @pytest.mark.parametrize("maps", [64, 3])

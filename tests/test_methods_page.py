@@ -38,7 +38,7 @@ def test_quick_methods_are_shown_with_their_cost_and_slow_ones_wait(tiny):  # no
     text = shown(app)
     assert ":gray-badge[synthetic]" in text
     assert text.count(" ms**, 1 pass") == sum(cache.passes(tiny, method) == 1 for method in cache.explainers())
-    for method in ("scorecam", "smoothgrad", "occlusion"):
+    for method in ("augmented", "scorecam", "smoothgrad", "occlusion"):
         assert button_of(app, method) is not None
     before = pictures(app) + len(app.get("info"))
 

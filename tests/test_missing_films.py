@@ -50,7 +50,7 @@ def evaluated(tiny_export, tmp_path):
 
 MEASURES = {
     "looking": (looking, lambda export: audit_gradcam(export, NAME)),
-    "methods": (audit, lambda export: audit_methods(export, NAME, 2, ("gradcam",))),
+    "methods": (audit, lambda export: audit_methods(export, NAME, ("gradcam",), 2)),
     "shortcuts": (shortcuts, lambda export: measure([export], NAME)),
 }
 

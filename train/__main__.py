@@ -120,10 +120,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("model", nargs="*", help="default: every network")
     sub.add_argument(
-        "--images", type=_positive, default=24, help="how many of a set the methods are compared on (default: 24)"
+        "--images",
+        type=_positive,
+        help="how many of a set the methods are compared on (default: as many as have rows, or 24)",
     )
     sub.add_argument(
-        "--methods", nargs="+", choices=TITLES, default=list(TITLES), help="those to compare (default: all)"
+        "--methods",
+        nargs="+",
+        choices=TITLES,
+        help="those that are to have rows (default: all where none has any yet)",
     )
     sub.add_argument("--sets", nargs="+", choices=AUDITED, default=list(AUDITED), help="of images (default: all)")
     sub.add_argument("--again", action="store_true", help="measure anew what has rows")
@@ -314,7 +319,7 @@ def _lungs(options) -> None:
 
 
 def _audit(options) -> None:
-    from model_zoo import audit, looking
+    from model_zoo import looking
     from model_zoo.lungs.card import read_lung_card
     from train.audit import audit_gradcam, write_explanations
     from train.audit_methods import audit_methods
@@ -325,9 +330,18 @@ def _audit(options) -> None:
         for name in options.sets:
             if options.again or not looking.rows_path(export, name).exists():
                 audit_gradcam(export, name)
-            if export.is_network and (options.again or not audit.rows_path(export, name).exists()):
-                audit_methods(export, name, options.images, options.methods)
+            if export.is_network and (methods := _methods_to_measure(export, name, options)):
+                audit_methods(export, name, methods, options.images)
     print(write_explanations(exports.values(), read_lung_card()))
+
+
+def _methods_to_measure(export: Export, name: str, options) -> list[str]:
+    from model_zoo import audit
+
+    if options.again or not audit.rows_path(export, name).exists():
+        return options.methods or list(TITLES)
+    stored = set(audit.read_audit(export, name)["method"])
+    return [method for method in options.methods or () if method not in stored]
 
 
 def _experiments(options) -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 QUICK_PASSES = 16
 # The pointing game that we wanted of the best model and method on phantoms.
 WANTED_POINTING = 0.8
+# Films of a set where none has been measured yet.
+IMAGES = 24
 SEED = 0
 
 _SECTION = """
@@ -65,14 +67,16 @@ class Film:
     opacity: np.ndarray | None
 
 
-def audit_methods(export: Export, name: str, images: int, methods: Sequence[str]) -> pd.DataFrame:
+def audit_methods(export: Export, name: str, methods: Sequence[str], images: int | None = None) -> pd.DataFrame:
     """Store and return the audit's rows of one set, such as "phantom-test".
 
-    images: how many to measure, or as many as there are patients. methods: keys of EXPLAINERS; what is stored of others
-    stays where it is of the same images. Raises CollectionUnavailable when images that the export was evaluated on, or
-    their masks, are missing.
+    methods: keys of EXPLAINERS; what is stored of others stays where it is of the same images. images: how many to
+    measure, or as many as there are patients; by default as many as have rows, or IMAGES. Raises CollectionUnavailable
+    when images that the export was evaluated on, or their masks, are missing.
     """
     collection = open_collection(name.removesuffix("-test"))
+    stored = _stored(export, name)
+    images = images or (IMAGES if stored is None else stored["image_id"].nunique())
     entries = sample(masked_test_films(collection, evaluated_images([export], name)), images)
     engine = Engine(export)
     maps = {method: _asker(engine, method) for method in methods}
@@ -85,20 +89,23 @@ def audit_methods(export: Export, name: str, images: int, methods: Sequence[str]
     rows = [row for film in bar for row in _location_and_curves(engine, film, maps)]
     checks = pd.DataFrame(_checks(engine, films, quick))
     found = pd.DataFrame(rows).merge(checks, how="left", on=["image_id", "method"])
-    found = _with_others(found[list(audit.COLUMNS)].round(5), export, name)
+    found = _with_others(found[list(audit.COLUMNS)].round(5), stored)
     write_rows(found, audit.rows_path(export, name))
     return found
 
 
-def _with_others(found: pd.DataFrame, export: Export, name: str) -> pd.DataFrame:
-    """The rows, and those stored of other methods where they are of the same images: image by image, as measured."""
+def _stored(export: Export, name: str) -> pd.DataFrame | None:
+    """None where there are no rows yet, or damaged ones, which measuring anew puts right."""
     try:
-        stored = audit.read_audit(export, name)
+        return audit.read_audit(export, name)
     except ExportError:
-        # None yet, or what this puts right.
-        return found
+        return None
+
+
+def _with_others(found: pd.DataFrame, stored: pd.DataFrame | None) -> pd.DataFrame:
+    """The rows, and those stored of other methods where they are of the same images: image by image, as measured."""
     images, methods = list(found["image_id"].unique()), [*EXPLAINERS, *BLIND]
-    if set(stored["image_id"]) != set(images):
+    if stored is None or set(stored["image_id"]) != set(images):
         return found
     others = stored[stored["method"].isin(methods) & ~stored["method"].isin(found["method"])]
     rows = pd.concat([found, others], ignore_index=True)

@@ -190,7 +190,7 @@ def lessons(films: str) -> dict[str, Lesson]:
                 Step(
                     "Choose the map that convinces you most, and say why.",
                     _METHODS,
-                    "See six maps of one film",
+                    "See seven maps of one film",
                     {"collection": films, "model": "champion", "by": "methods"},
                 ),
                 Step(
