@@ -1,4 +1,4 @@
-"""Where data lies on this machine: the one place that reads LungLens's environment variables for it."""
+"""LungLens's settings: the one place that reads its environment variables."""
 
 import os
 from pathlib import Path
@@ -36,3 +36,14 @@ def cache_root() -> Path:
     """
     cache = os.environ.get("LUNGLENS_CACHE")
     return Path(cache).expanduser() if cache else data_root() / ".cache"
+
+
+def models_in_memory() -> int:
+    """How many models the app keeps loaded: the environment variable LUNGLENS_MODELS, 3 when it is not set.
+
+    Raises ValueError for anything but a whole number of 1 or more.
+    """
+    wanted = os.environ.get("LUNGLENS_MODELS") or "3"
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise ValueError(f"Expected a whole number of 1 or more in LUNGLENS_MODELS. Received: {wanted!r}.")
+    return int(wanted)

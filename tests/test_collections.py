@@ -16,7 +16,7 @@ from cases.collections.chest_xray import ChestXrayCollection
 from cases.collections.folder import FolderCollection
 from cases.collections.medmnist import MedmnistCollection, file_name
 from cases.radiograph import Radiograph, RadiographError
-from cases.settings import user_folder
+from cases.settings import models_in_memory, user_folder
 
 # (split, label, file name) to (subtype, patient), as the Kermany set names its files.
 NAMES = {
@@ -305,3 +305,16 @@ def test_a_path_that_nobody_may_look_at_is_no_image_and_no_end(tmp_path, monkeyp
 
     monkeypatch.setattr(Path, "is_file", refuse)
     assert [entry.id for entry in FolderCollection(tmp_path).entries()] == ["a.png"]
+
+
+@pytest.mark.parametrize(("wanted", "kept"), [("", 3), ("1", 1), ("15", 15)])
+def test_setting_of_models_in_memory(wanted, kept, monkeypatch):
+    monkeypatch.setenv("LUNGLENS_MODELS", wanted)
+    assert models_in_memory() == kept
+
+
+@pytest.mark.parametrize("wanted", ["0", "-1", "2.5", "all"])
+def test_a_setting_that_is_no_number_of_models_is_refused(wanted, monkeypatch):
+    monkeypatch.setenv("LUNGLENS_MODELS", wanted)
+    with pytest.raises(ValueError, match=f"whole number of 1 or more in LUNGLENS_MODELS. Received: '{wanted}'"):
+        models_in_memory()

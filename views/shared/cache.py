@@ -21,6 +21,7 @@ from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from cases.collections.folder import FolderCollection, is_folder_id, remember, remembered
 from cases.radiograph import Radiograph, RadiographError
+from cases.settings import models_in_memory
 from model_zoo import audit, batch, comparison, evaluation, neighbours
 from model_zoo import shortcuts as shortcut_rows
 from model_zoo.lungs.gate import GATE_CARD, Look
@@ -34,7 +35,7 @@ from model_zoo.sweep import sweep as sweep_thresholds
 from views.shared import jobs
 from views.shared.visitor import may_read
 
-MAX_MODELS = 3
+MAX_MODELS = models_in_memory()
 
 
 def exports() -> tuple[dict[str, Export], dict[str, str]]:
