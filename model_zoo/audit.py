@@ -8,7 +8,7 @@ Rows, one per image and map, for the direction "pneumonia", in an export's `audi
 - in_lungs, in_opacity, pointing: as looking.measure has them;
 - deletion, insertion: deletion.areas;
 - head_redrawn, all_redrawn: likeness (likeness.py) of the map and the one of the same network after the weights behind
-  the heatmap layer, or all weights, were redrawn;
+  the heatmap layer, or all weights, were randomised;
 - shifted, exposed: likeness of the map and the one of the film moved a little, or exposed otherwise.
 
 A figure is empty where a map is, or is the same everywhere; in_opacity and pointing on images whose opacity is not
@@ -89,7 +89,7 @@ MEASURES = {
         True,
     ),
     "head_redrawn": Measure(
-        "Head redrawn",
+        "Head randomised",
         "Does the map change when the layers behind it forget what they learnt?",
         "How alike the map is to that of the same network whose last layers, behind the heatmap, had their weights "
         "shuffled (after Adebayo et al. 2018; Spearman's rank correlation). **Low is better**: a map that stays the "
@@ -98,7 +98,7 @@ MEASURES = {
         False,
     ),
     "all_redrawn": Measure(
-        "All weights redrawn",
+        "All weights randomised",
         "Does the map change when the whole network forgets what it learnt?",
         "How alike the map is to that of the same network with all its weights shuffled (after Adebayo et al. 2018; "
         "Spearman's rank correlation). **Low is better**: a map that a network without any knowledge draws as well "

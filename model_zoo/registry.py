@@ -5,7 +5,7 @@ the home page imports.
 
 An export folder holds model.keras, card.json, predictions/*.csv and history.csv; adding a model is adding a folder.
 A baseline that sees no pixels (train/width_only.py), a committee of other exports (train/committee.py) and, in the
-folder repeats/ of its model, a repeat (train/repeats.py) are folders of card.json and predictions/*.csv alone.
+folder repeats/ of its model, a repeat (train/repeats.py) are folders without weights: a card and rows.
 """
 
 import hashlib

@@ -157,7 +157,7 @@ def test_images_that_may_be_no_chest_films_are_counted_and_can_be_listed_first(e
     table = healthy(order.set_value("doubts").run()).dataframe[0].value
     assert table["doubts"].tolist() == ["no lungs; blank"] * 4 + [""] * 59
     assert table["image"].tolist()[:2] == ["normal/000.png", "pneumonia/blank0.png"]
-    assert "may be no frontal chest X-rays: 4 of 63." in text(visit(PERFORMANCE, set=folder_id(folder)))
+    assert "may not be frontal chest X-rays: 4 of 63." in text(visit(PERFORMANCE, set=folder_id(folder)))
     # Another folder may have no doubts to be ordered by.
     healthy(app.text_input(key="address.folder").set_value(str(folder / "normal")).run())
     assert app.query_params == {"folder": str(folder / "normal"), "model": "alpha"}

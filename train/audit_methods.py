@@ -25,7 +25,7 @@ from train.results import listed, table, wrapped
 if TYPE_CHECKING:
     import keras
 
-# Methods that ask the model more often for one map are not asked about redrawn weights and changed films.
+# Methods that ask the model more often for one map are not asked about randomised weights and changed films.
 QUICK_PASSES = 16
 # The pointing game that we wanted of the best model and method on phantoms.
 WANTED_POINTING = 0.8
@@ -36,16 +36,16 @@ SEED = 0
 _SECTION = """
 ## The methods compared
 
-All methods that the app offers, and two maps that look at no film: the centred Gaussian, and a number drawn at random
-for each of {cells} cells. Per model they were measured on the same films with pneumonia, one per patient, drawn by a
-fixed seed. Methods of more than {quick} passes are not asked about redrawn weights and changed films. Empty maps have
-no figure.
+All methods that the app offers, and two maps that look at no film: the centre prior, a Gaussian in the middle, and a
+number drawn at random for each of {cells} cells. Per model they were measured on the same films with pneumonia, one per
+patient, drawn by a fixed seed. Methods of more than {quick} passes are not asked about randomised weights and changed
+films. Empty maps have no figure.
 
 {coverage}
 
 {measures}
 
-Deletion and insertion go in {steps} steps. Weights are redrawn by shuffling each array, anew for each film.
+Deletion and insertion go in {steps} steps. Weights are randomised by shuffling each array, anew for each film.
 
 {sets}"""
 _PHANTOMS = "phantom-test"

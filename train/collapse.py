@@ -30,7 +30,7 @@ SCALINGS = {
 RATES = (1e-3, 1e-2, 1e-1)
 STEPS = (5, 50, 150)
 
-_TEXT = """# Backbones that say pneumonia for everything
+_TEXT = """# Backbones that give one answer to everything
 
 Written by `python -m train.collapse`.
 
@@ -47,9 +47,9 @@ Adam; one thing was changed at a time. A row whose share is near 0 or 1 gave one
 ## A frozen backbone, ten epochs of its head
 
 {frozen}
-The backbone's knowledge survives pixels of the wrong range. One combination ends in one answer, with the very figures
-of the paper: a high rate on the large features of raw pixels. A likely reason is that the first steps overshoot, and
-that dense layers with ReLU which were pushed below zero never come back.
+The backbone's knowledge survives pixels of the wrong range. One combination ends in one answer, and so in the figures
+that always saying pneumonia has here, near the paper's: a high rate on the large features of raw pixels. A likely
+reason is that the first steps overshoot, and that dense layers with ReLU which were pushed below zero never come back.
 
 ## All layers unfrozen, a rate of 1e-3
 
@@ -59,8 +59,9 @@ thousandth to those averages (InceptionResNetV2's a hundredth). VGG16 has no bat
 
 {unfrozen}
 Where the two rows of one number of steps are far apart, the weights are not to blame: the running averages describe
-the network as it was before. Averages that move faster, or leaving the normalisation frozen, would cure that. These are
-single runs; repeated, the rows of few steps came out quite differently.
+the network as it was before. After 150 steps they make it say normal for nearly everything. Averages that move faster,
+or leaving the normalisation frozen, would cure that. These are single runs; repeated, the rows of few steps came out
+quite differently.
 """
 
 

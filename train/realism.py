@@ -224,7 +224,8 @@ against its exact twin is the figure to compare with the first row here.
 - Opacities are drawn by rule, not learnt, and were not judged by a radiologist.
 - To ask a model about the opacity alone, compare a phantom with its twin, or set `context` to the same value
   everywhere.
-- Performance on phantoms says little about performance on patients.
+- Performance on phantoms says little about performance on patients, and operating points were chosen on films: at its
+  own, a model may miss most phantoms with pneumonia, as `champion` does. Move the threshold, or take `cnn11`.
 """
 
 

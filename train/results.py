@@ -66,7 +66,7 @@ ECE, the probabilities are too high, or right, in every bin. On validation films
 mistake: the networks here, but for `mobilenetv2-all` and `vgg16-weighted`, were calibrated before their weights were
 rounded, which moves all answers of a network to one side. The rankings have nothing of it, nor have the operating
 points, which were chosen afterwards; what `export` writes now is calibrated after the rounding, as those two are.
-That of `width-only` is of the films whose width is not known.
+That of `width-only` comes from the films whose width is not known.
 
 {calibration}"""
 

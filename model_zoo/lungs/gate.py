@@ -73,8 +73,8 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """fields: None where no lungs were found. doubts: why this may be no frontal chest film; none where it seems to be
-    one."""
+    """fields: None where no lungs were found. doubts: why this may not be a frontal chest film; none where it seems to
+    be one."""
 
     fields: LungFields | None
     doubts: tuple[str, ...]
@@ -156,7 +156,7 @@ def measures(
 
 
 def doubts_of(measured: Mapping[str, float], card: GateCard, colour: float = 0.0) -> tuple[str, ...]:
-    """Why an image with these measures may be no frontal chest film. A measure that is not a number is beyond any
+    """Why an image with these measures may not be a frontal chest film. A measure that is not a number is beyond any
     limit. colour: Radiograph.colour."""
 
     def beyond(name: str, value: float) -> bool:

@@ -22,8 +22,8 @@ from train.recipe import HARD_AUGMENTATION, KERMANY_LIMITS, Recipe, Stage
 
 HEATMAP_LAYER, GATE = "lung_features", "lung_gate"
 GATE_LIMIT = (
-    "Its heatmap lies in the lungs by construction, which is no proof that the answer came from there: a cell in the "
-    "lungs sees a good part of the film around it."
+    "It learnt to weigh the lungs, so a heatmap that lies there is no proof that the answer came from there: a cell in "
+    "the lungs sees a good part of the film around it."
 )
 
 

@@ -155,7 +155,7 @@ show_winners(all_rows, chosen_measure)
 st.caption(
     "Images with pneumonia, one per patient, drawn by a fixed seed, the same ones for every method of a model. A large "
     "network may have fewer, and lack the slowest methods, because a map takes it seconds; for the same reason "
-    "augmented Grad-CAM, Score-CAM and occlusion are not asked about redrawn weights, moved films and other exposures. "
-    "Empty maps are left out."
+    "augmented Grad-CAM, Score-CAM and occlusion are not asked about randomised weights, moved films and other "
+    "exposures. Empty maps are left out."
 )
 st.page_link("views/explore/methods.py", label="See the methods on one film", icon=":material/layers:")

@@ -21,9 +21,9 @@ def show_summary(export: Export, history: pd.DataFrame) -> None:
     run = ", then ".join(f"{count} of stage “{words.plain(stage)}”" for stage, count in stages.items())
     st.markdown(
         f"**{len(history)} epochs** ({run}) in **{words.trained_for(per_epoch.sum())}** on "
-        f"{words.plain(export.card.training.device)}: {per_epoch.median():,.1f} seconds per epoch in the middle, from "
+        f"{words.plain(export.card.training.device)}: a median of {per_epoch.median():,.1f} seconds per epoch, from "
         f"{per_epoch.min():,.1f} to {per_epoch.max():,.1f}. The validation loss was lowest, {best['val_loss']:.3f}, "
-        f"after **epoch {best['epoch']}**, marked by a circle."
+        f"after **epoch {best['epoch']}**, marked by a circle; the model's weights are those after the last epoch."
     )
 
 
@@ -89,7 +89,7 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
         )
     with right:
         st.subheader("Seconds per epoch", anchor=False)
-        alt = f"Seconds per epoch, {history['seconds'].median():.0f} in the middle"
+        alt = f"Seconds per epoch, median {history['seconds'].median():.0f}"
         st.altair_chart(figures.seconds(history, ground()), width="stretch", alt=alt)
         st.caption("Wall time with validation. A long epoch often means that the machine had other work.")
 

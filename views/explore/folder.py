@@ -165,11 +165,11 @@ def show_results(export: Export, collection_id: str, scores: pd.DataFrame) -> No
 def show_doubts(scores: pd.DataFrame, threshold: float) -> None:
     doubted = scores[scores[DOUBTS] != ""]
     if doubted.empty:
-        st.caption("None of them was doubted to be a frontal chest X-ray. The check misses some that are not.")
+        st.caption("All of them passed as frontal chest X-rays. The check misses some that are none.")
         return
     positive = int((doubted["probability"] >= threshold).sum())
     st.warning(
-        f"Images that may be no frontal chest X-rays: **{len(doubted):,}**. The model calls {positive:,} of them "
+        f"Images that may not be frontal chest X-rays: **{len(doubted):,}**. The model calls {positive:,} of them "
         f"pneumonia, which may mean nothing. *{ORDERS[DOUBTS]}* lists them, and opening one says why.",
         icon=":material/help:",
     )
@@ -227,7 +227,7 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
                 format="%.3f", help="The standard deviation of the members' probabilities: 0 when all say the same."
             ),
             DOUBTS: st.column_config.TextColumn(
-                width="medium", help="Why the image may be no frontal chest X-ray, in key words."
+                width="medium", help="Why the image may not be a frontal chest X-ray, in key words."
             ),
         },
     )["selection"]["rows"]

@@ -110,8 +110,8 @@ def models(case: Case, chosen: Export, exports: dict[str, Export], direction: st
             _show_model(case, exports[name], explanation, direction, gray, full)
     heatmap.legend("inferno", f"{full:.0f} logits or more")
     st.caption(
-        "Full colour is the same for every film: what is full strength on the other pages, for the model in the middle "
-        "of those shown."
+        "Full colour is the same for every film: the median, over the models shown, of what is full strength on their "
+        "other pages."
     )
     for problem in problems:
         st.error(problem, icon=":material/error:")

@@ -174,7 +174,7 @@ def _remarks_on_folder(name: str, export: Export) -> list[str]:
         )
     if doubted := int((scored[DOUBTS] != "").sum()):
         found.append(
-            f"Scored images that may be no frontal chest X-rays: {doubted:,} of {len(scored):,}. Those with a label "
+            f"Scored images that may not be frontal chest X-rays: {doubted:,} of {len(scored):,}. Those with a label "
             "count all the same."
         )
     if missing_images(name) is None:

@@ -17,7 +17,7 @@ OUTLINE = (130, 235, 175)
 
 
 def find(radiograph: Radiograph) -> LungFields | None:
-    """The lung fields of a radiograph; where this may be no frontal chest film, or the network cannot be used, a
+    """The lung fields of a radiograph; where this may not be a frontal chest film, or the network cannot be used, a
     warning says so."""
     try:
         look = cache.look(radiograph)

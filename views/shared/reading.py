@@ -176,7 +176,7 @@ def _answer(case: Case, call: str) -> bool:
         return isinstance(case.radiograph, Phantom) and st.toggle(
             "Outline the true opacity and the lung fields",
             key="outlines",
-            help="Known exactly, because this image was computed: yellow for the opacity, blue for the lung fields.",
+            help="Known exactly, because this image is synthetic: yellow for the opacity, blue for the lung fields.",
         )
 
 

@@ -30,8 +30,8 @@ AGREEMENTS = {
 }
 NOTES = {ALL: "Any", "with": "With a star or a note", "starred": "With a star", "without": "Without either"}
 SORTS = {
-    "least believed": "Least believed truth first",
-    "most believed": "Most believed truth first",
+    "least believed": "Lowest probability of the true label first",
+    "most believed": "Highest probability of the true label first",
     "probability": "Highest probability of pneumonia first",
     "disagreement": "Widest gap between the models first",
     "patient": "By patient",

@@ -257,9 +257,9 @@ def shortcut(found: dict[str, Response]) -> str:
     """What a model's answers on blanked films say of where it reads. found: shortcuts.responses."""
     before, outside, lungs = (found[change].rates["auroc"] for change in (NOTHING, "outside", "lungs"))
     if lungs.low > 0.5:
-        verdict = "it still tells ill from healthy films. It takes a shortcut"
+        verdict = "it still tells pneumonia from normal films, so that there is a shortcut that it can take"
     else:
-        verdict = "it does not tell ill from healthy films beyond chance"
+        verdict = "it does not tell pneumonia from normal films beyond chance"
     lost = before.value - outside.value
     less = "no less than" if lost <= 0 else f"{lost:.3f} less than"
     return (
@@ -290,7 +290,7 @@ _DOUBTS = {
 
 
 def doubts(found: Sequence[str]) -> str:
-    """Why an image may be no frontal chest film. found: Look.doubts, one or more."""
+    """Why an image may not be a frontal chest film. found: Look.doubts, one or more."""
     return (
         "**Is this a frontal chest X-ray?** "
         + " ".join(f"{_DOUBTS[doubt][0].upper()}{_DOUBTS[doubt][1:]}." for doubt in found)

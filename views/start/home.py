@@ -16,7 +16,7 @@ st.title("LungLens")
 st.markdown("#### Look at a chest X-ray together with a pneumonia classifier")
 st.markdown(
     "See what the model says, where it looked, how often it is wrong, and why. Made for demos and teaching workshops, "
-    "with computed X-rays that need no download and no patient."
+    "with synthetic X-rays that need no download and no patient."
 )
 st.page_link("views/learn/lessons.py", label="Lessons for a class, with a sheet to print", icon=":material/school:")
 st.space("small")
@@ -66,7 +66,7 @@ with left:
             query_params={"model": model.id},
         )
     if not models:
-        st.caption("None yet. `make train-quick` trains a small one on computed X-rays in about a minute.")
+        st.caption("None yet. `make train-quick` trains a small one on synthetic X-rays in about a minute.")
     if problems:
         st.caption(f"Not usable: {', '.join(sorted(problems))}. The page *Read an X-ray* says why.")
 with right:

@@ -158,7 +158,7 @@ def width(exports: dict[str, Export]) -> Found:
     )
     text = (
         f"The width of the file alone reaches an AUROC of {blind} on the test films. Of {len(readers)} networks, which "
-        f"see every pixel, {len(worse)} rank the films worse."
+        f"see the films themselves, {len(worse)} rank them worse."
     )
     return Found(text, table)
 
@@ -183,7 +183,8 @@ def without_lungs(exports: dict[str, Export]) -> Found:
     text = (
         f"A model that reads the lungs and nothing else would be at chance, an AUROC of one half, without them. "
         f"“{exports[most].card.title}” still has {blanked[most]:.3f}, “{exports[least].card.title}” "
-        f"{blanked[least]:.3f}. So what is beside the lungs tells ill films from healthy ones, and the models know it."
+        f"{blanked[least]:.3f}. So what is left, the outline of the lungs included, tells films with pneumonia from "
+        "normal ones, and the models know it."
     )
     return Found(text, table)
 
@@ -191,7 +192,7 @@ def without_lungs(exports: dict[str, Export]) -> Found:
 def heatmaps(exports: dict[str, Export]) -> Found:
     export = exports["champion"]
     columns = {
-        "alike after the head was redrawn": (TEST, "head_redrawn"),
+        "alike after the head was randomised": (TEST, "head_redrawn"),
         "evidence in the lungs": (TEST, "in_lungs"),
         "strongest spot in the opacity (phantoms)": (PHANTOMS, "pointing"),
     }
@@ -212,8 +213,9 @@ def heatmaps(exports: dict[str, Export]) -> Found:
         f"When the layers behind the heatmap forget all that they learnt, the maps of {TITLES[most]} stay the most "
         f"alike ({redrawn[most]:.2f}, where one means the same), those of {TITLES[least]} the least "
         f"({redrawn[least]:.2f}). A map that stays the same cannot tell what those layers learnt. "
-        f"A blind spot in the middle of the film, which looks at nothing, has {words.percent(inside[CENTRE].value)} of "
-        "its evidence in the lungs: a map has to beat that before it proves anything."
+        "The centre prior, a spot in the middle of every film, looks at nothing and has "
+        f"{words.percent(inside[CENTRE].value)} of its evidence in the lungs: a map has to beat that before it proves "
+        "anything."
     )
     return Found(text, table)
 

@@ -196,12 +196,12 @@ def lessons(films: str) -> dict[str, Lesson]:
                 Step(
                     "Which methods' maps hardly change when the layers behind them forget what they learnt?",
                     _AUDIT,
-                    "See what a redrawn head does",
+                    "See what a randomised head does",
                     {"set": TEST, "measure": "head_redrawn"},
                 ),
                 Step(
-                    "On phantoms it is known where the opacity is. Which methods find it more often than a blind spot "
-                    "in the middle of the film?",
+                    "On phantoms it is known where the opacity is. Which methods find it more often than a spot in "
+                    "the middle of every film, the centre prior?",
                     _AUDIT,
                     "See the pointing game",
                     {"set": PHANTOMS, "measure": "pointing"},

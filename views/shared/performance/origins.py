@@ -59,8 +59,9 @@ def _show_protocol(card: Card) -> None:
         dates = ", ".join(moment[:10] for moment in readings)
         times = "once" if len(readings) == 1 else f"{len(readings)} times"
         st.caption(
-            f"The test split was scored {times} with this model, for reporting only: {dates}. The audits of heatmaps "
-            "and of shortcuts read it too, for what their pages report."
+            f"The test split was scored {times} with this model: {dates}. Neither its operating point nor its "
+            "calibration comes from there. The audits of heatmaps and of shortcuts read it too, for what their pages "
+            "report."
         )
 
 
@@ -79,6 +80,7 @@ def _show_training(card: Card) -> None:
         },
         width="stretch",
     )
+    _show_limits(card)
 
 
 def _show_repeats(scene: Scene) -> None:
@@ -87,9 +89,9 @@ def _show_repeats(scene: Scene) -> None:
         return
     st.subheader("The same training again", anchor=False)
     st.markdown(
-        "Training draws at random: the order of the images, how each is changed, and the weights of layers that start "
-        f"from none. Trained {len(runs)} times on the same images, the model reached these figures, each time at an "
-        "operating point of its own:"
+        "Training draws at random: the order of the images, how each is changed, dropout, and the weights of layers "
+        f"that take none from another network. Trained {len(runs)} times on the same images, the model reached these "
+        "figures, each time at an operating point of its own:"
     )
     runs.index = ["this model", *(run.removeprefix(f"{scene.export.id}-") for run in runs.index[1:])]
     shown = runs.rename(columns=lambda figure: FIGURES[figure][0]).T
@@ -121,7 +123,7 @@ def _show_members(scene: Scene) -> None:
         width="content",
     )
     members.show_ways(scene.export)
-    st.markdown("".join(f"\n- {words.plain(limit)}" for limit in card.limits))
+    _show_limits(card)
 
 
 def _show_formula(card: Card) -> None:
@@ -138,4 +140,8 @@ def _show_formula(card: Card) -> None:
         },
         width="stretch",
     )
+    _show_limits(card)
+
+
+def _show_limits(card: Card) -> None:
     st.markdown("".join(f"\n- {words.plain(limit)}" for limit in card.limits))
