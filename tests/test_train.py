@@ -128,6 +128,12 @@ class TestData:
         assert not drawn[0].any()
         np.testing.assert_allclose(drawn[1:], 2000, rtol=0.1)
 
+    def test_an_epoch_may_draw_none_of_a_class_in_a_group(self):
+        labels, strata = np.tile([0, 1], 8), np.repeat(range(4), 4)
+        data = ImageSet(np.zeros((16, 1, 1, 1), np.uint8), labels.astype(np.float32), ())
+        order = Batches(data, 3, balanced=True, seed=0, steps=1, strata=strata).order
+        assert len(set(order)) == 3
+
     def test_unbalanced_batches_see_each_image_once(self):
         data = ImageSet(np.zeros((12, 1, 1, 1), np.uint8), np.zeros(12, np.float32), ())
         assert sorted(Batches(data, 4, balanced=False, seed=0).order) == list(range(12))

@@ -275,4 +275,6 @@ class Batches(keras.utils.PyDataset):
 def _shuffled(rng: np.random.Generator, members: np.ndarray, count: int) -> np.ndarray:
     """`count` of the members in whole shuffles one after the other, so that none is drawn a third time before all were
     drawn twice."""
-    return np.concatenate([rng.permutation(members) for _ in range(-(-count // len(members)))])[:count]
+    shuffles = [rng.permutation(members) for _ in range(-(-count // len(members)))]
+    # An epoch of few steps may draw nothing of a class in a group.
+    return np.concatenate([members[:0], *shuffles])[:count]
