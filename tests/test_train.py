@@ -29,6 +29,7 @@ from model_zoo.card import Reference
 from model_zoo.engine import Engine
 from model_zoo.folding import folded
 from model_zoo.history import HISTORY_COLUMNS, read_history, schedule
+from model_zoo.predictions import write_predictions
 from model_zoo.registry import ExportError, networks, open_export, scan
 from train import samples
 from train.__main__ import main
@@ -38,6 +39,7 @@ from train.compact import compress, round_mantissa
 from train.data import Batches, ImageSet, development_entries, patient_split
 from train.export import evaluate, export
 from train.fit import fit
+from train.leaks import refuse_leaks
 from train.networks import at_sides, imagenet_mean, on_backbone, vgg16_normalised
 from train.recipe import Augmentation, RecipeError, Stage, TrainingStopped, load_recipe, recipe_ids
 from train.teacher import WEIGHT, AtInference, Hints, Imitation, answers_of
@@ -396,7 +398,7 @@ class TestStartingWeights:
             pupil = dataclasses.replace(RECIPE, starting_weights="imagenet", build=self.accept_any, **change)
             with (
                 patch("train.fit.development_sets", side_effect=AssertionError),
-                pytest.raises(RecipeError, match=f"those of the export tiny, with another {next(iter(change))}"),
+                pytest.raises(RecipeError, match=r"of the export tiny, which may have learnt from \d+ others"),
             ):
                 fit(pupil, tmp_path / "pupil", str(exported.model_path))
 
@@ -527,7 +529,8 @@ class TestStartingWeights:
 class TestTeacher:
     @pytest.fixture
     def teacher(self, exported, monkeypatch):
-        monkeypatch.setattr("train.teacher.open_export", lambda model_id: exported)
+        for module in ("teacher", "leaks"):
+            monkeypatch.setattr(f"train.{module}.open_export", lambda model_id: exported)
         return exported
 
     PUPIL = dataclasses.replace(RECIPE, id="pupil", teachers=("tiny",), stages=(Stage("one", 1, 0.01),))
@@ -655,17 +658,39 @@ class TestTeacher:
             with pytest.raises(RecipeError, match="Expected the id 'cnn8' in the recipe"):
                 load_recipe("cnn8", quick)
 
-    def test_a_card_from_before_a_setting_of_the_split_means_its_default(self, exported, monkeypatch):
-        older = {name: value for name, value in exported.card.recipe.items() if name != "random_test_share"}
-        card = dataclasses.replace(exported.card, recipe=older)
-        monkeypatch.setattr("train.teacher.open_export", lambda model_id: dataclasses.replace(exported, card=card))
-        answers_of(self.PUPIL)
-        with pytest.raises(RecipeError, match="another random_test_share"):
-            answers_of(dataclasses.replace(self.PUPIL, random_test_share=0.25))
+    @pytest.mark.parametrize("change", [{"seed": 99}, {"validation_share": 0.5}, {"random_test_share": 0.25}])
+    def test_one_that_learnt_from_other_images_is_refused_before_any_is_read(self, teacher, tmp_path, change):
+        with (
+            patch("train.fit.development_sets", side_effect=AssertionError),
+            pytest.raises(RecipeError, match=r"the teacher tiny, which may have learnt from \d+ others"),
+        ):
+            fit(dataclasses.replace(self.PUPIL, **change), tmp_path / "run")
 
-    def test_one_that_learnt_from_other_images_is_refused(self, teacher, tmp_path):
-        with pytest.raises(RecipeError, match="another seed"):
-            fit(dataclasses.replace(self.PUPIL, seed=99), tmp_path / "run")
+    def test_one_that_held_out_more_may_teach(self, run, teacher):
+        rows = teacher.predictions("blobs-validation")
+        refuse_leaks(self.PUPIL)
+        write_predictions(rows[1:], teacher.predictions_path("blobs-validation"))
+        with pytest.raises(RecipeError, match=f"learnt from 1 others, {rows['image_id'][0]} among them"):
+            refuse_leaks(self.PUPIL)
+        more = rows[:1].assign(image_id=json.loads((run / "split.json").read_text())["training"][0])
+        write_predictions(pd.concat([rows, more]), teacher.predictions_path("blobs-validation"))
+        refuse_leaks(self.PUPIL)
+
+    def test_on_a_copy_that_lacks_images_the_same_settings_are_another_split(self, teacher, tmp_path, monkeypatch):
+        fewer = [entry for entry in tiny_training.Blobs().entries() if entry.split != "val"]
+        monkeypatch.setattr(tiny_training.Blobs, "entries", lambda *_: tuple(fewer))
+        onward = dataclasses.replace(RECIPE, id="onward", starting_weights="network")
+        for recipe, weights in ((self.PUPIL, None), (onward, str(teacher.model_path))):
+            with pytest.raises(RecipeError, match=r"learnt from \d+ others, .* the same copy of the films"):
+                fit(recipe, tmp_path / "run", weights)
+        assert not (tmp_path / "run").exists()
+
+    def test_one_whose_random_share_has_no_rows_yet_does_not_tell(self, teacher, monkeypatch):
+        settings = {**teacher.card.recipe, "random_test_share": 0.25}
+        export = dataclasses.replace(teacher, card=dataclasses.replace(teacher.card, recipe=settings))
+        monkeypatch.setattr("train.leaks.open_export", lambda model_id: export)
+        with pytest.raises(RecipeError, match=r"`export` and `evaluate` write\. Received: no blobs-random25\.csv"):
+            refuse_leaks(self.PUPIL)
 
 
 class TestCalibration:

@@ -30,7 +30,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cases.collections import open_collection
-from model_zoo.card import SCRATCH, Card, read_card
+from model_zoo.card import SCRATCH
 from model_zoo.history import HISTORY_COLUMNS, stage_of_run
 from train import distribution, lung_lesson
 from train.augment import augmenter
@@ -46,10 +46,11 @@ from train.checkpoints import (
     write_trained,
     writing,
 )
-from train.data import Batches, ImageSet, development_parts, development_sets, height_strata, predicted
+from train.data import Batches, ImageSet, development_sets, height_strata, predicted
+from train.leaks import export_beside, refuse_leaks
 from train.networks import at_sides
 from train.normalisation import fused
-from train.recipe import SPLIT, Recipe, RecipeError, Stage, TrainingStopped, other_split
+from train.recipe import Recipe, RecipeError, Stage, TrainingStopped
 from train.teacher import pupil
 
 _ONLY_EXPORTED = ("target_sensitivity", "mantissa_bits")
@@ -71,10 +72,10 @@ def fit(
         products, as fast as a GPU, or a CPU with AMX or AVX512-BF16, is in it); by default mixed where there is a GPU.
         trained.keras is float32 always.
     keep_checkpoints: keep those of all epochs (checkpointed_networks), not the last alone.
-    Raises RecipeError for starting weights that cannot be had or learnt from images of another split, and for a network
-    that cannot look at films of other sizes where recipe.sides wants it to; CardError for an export's card that cannot
-    be read; TrainingStopped when the folder belongs to other settings or to another start, the loss is no number, or
-    the disk is full; RadiographError for an unreadable image; CollectionUnavailable without the data.
+    Raises RecipeError for starting weights that cannot be had, and for a network that cannot look at films of other
+    sizes where recipe.sides wants it to; as leaks.refuse_leaks() for teachers and starting weights; TrainingStopped
+    when the folder belongs to other settings or to another start, the loss is no number, or the disk is full;
+    RadiographError for an unreadable image; CollectionUnavailable without the data.
     """
     distribution.check_same_folder(run)
     trained = run / "trained.keras"
@@ -96,10 +97,9 @@ def fit(
     network, started_from = _starting_network(recipe, weights, precision)
     settings = {**recipe.hyperparameters(), "started_from": started_from}
     history = last_history(settings, run)
-    if weights:
-        _refuse_leaks(recipe, Path(weights))
     if recipe.needs_lungs:
         lung_lesson.check_masks(recipe)
+    refuse_leaks(recipe, weights)
     training, validation = development_sets(recipe)
     if recipe.needs_lungs:
         training, validation = (lung_lesson.with_masks(recipe, part) for part in (training, validation))
@@ -254,39 +254,11 @@ def _origin(source: str) -> str:
     if named := {"none": SCRATCH, "imagenet": "ImageNet"}.get(source):
         return named
     path = Path(source)
-    if card := _card_beside(path):
-        return f"{card.id}, which started from {card.weights.started_from}"
+    if export := export_beside(path):
+        return f"{export.id}, which started from {export.card.weights.started_from}"
     if path.suffix == ".keras" and path.with_name("environment.json").exists():
         return f"{path.parent.name}, which started from {_environment(path.parent)['started_from']}"
     return f"local file {path.name}"
-
-
-def _card_beside(weights: Path) -> Card | None:
-    """The card of the export that a weights file is of. Raises CardError for one that cannot be read."""
-    path = weights.with_name("card.json")
-    return read_card(path) if weights.name == "model.keras" and path.exists() else None
-
-
-def _refuse_leaks(recipe: Recipe, weights: Path) -> None:
-    """A run's or an export's network must not have learnt from images that this recipe validates or reports on.
-
-    An export does not list its images; those of the same split settings are the same."""
-    if (card := _card_beside(weights)) and (other := other_split(recipe, card.recipe)):
-        raise RecipeError(
-            f"Expected starting weights that learnt from {recipe.id}'s training images only, with the same "
-            f"{', '.join(SPLIT)}. Received: those of the export {card.id}, with another {', '.join(other)}."
-        )
-    split = weights.with_name("split.json")
-    if not split.exists():
-        return
-    learnt = set(json.loads(split.read_text())["training"])
-    training, _ = development_parts(recipe, open_collection(recipe.collection))
-    if leaked := learnt - {entry.id for entry in training}:
-        raise RecipeError(
-            f"Expected starting weights that learnt from {recipe.id}'s training images only. Received: a run that "
-            f"learnt from {len(leaked)} others, {min(leaked)} among them. Give both recipes the same seed, "
-            "validation_share and random_test_share."
-        )
 
 
 def _is_over(stage: Stage, history: list[dict]) -> bool:

@@ -22,8 +22,6 @@ KERMANY_LIMITS = (
 _DESCRIBED_ELSEWHERE = frozenset(
     ("id", "title", "summary", "architecture", "build", "goes_on_from", "reference", "departs", "limits")
 )
-# What decides which images a network learns from.
-SPLIT = ("collection", "random_test_share", "validation_share", "held_out", "seed")
 
 
 class RecipeError(ValueError):
@@ -247,13 +245,6 @@ def completed(settings: dict) -> dict:
     complete["stages"] = [_defaults(Stage) | stage for stage in settings["stages"]]
     complete["augmentation"] = _defaults(Augmentation) | settings["augmentation"]
     return json.loads(json.dumps(complete))
-
-
-def other_split(recipe: Recipe, settings: dict) -> list[str]:
-    """Those of SPLIT in which a network's card, whose recipe is `settings`, differs from a recipe: with any, the
-    network may have learnt from images that the recipe validates or reports on."""
-    own, its = recipe.hyperparameters(), completed(settings)
-    return [name for name in SPLIT if its[name] != own[name]]
 
 
 def _defaults(settings: type) -> dict:

@@ -4,7 +4,7 @@ the first teacher sees on the way to its answer (Romero et al. 2015, "FitNets: h
 from random weights then learns features that ImageNet's photographs have formed, not one number per film alone.
 
 Several teachers answer with the mean of their calibrated logits. Each must have been kept from the images that its
-pupil validates and reports on, so all have the same split.
+pupil validates and reports on (train/leaks.py), so all have the same split.
 """
 
 import keras
@@ -13,7 +13,7 @@ from keras import ops
 from model_zoo.folding import folded
 from model_zoo.registry import open_export
 from train.augment import RandomNoise
-from train.recipe import SPLIT, Recipe, RecipeError, completed, other_split
+from train.recipe import Recipe, completed
 
 # The teacher's answer counts this many times as much as the label.
 WEIGHT = 2.0
@@ -84,8 +84,7 @@ def answers_of(
     Their dropout is off at all times; the noise that noise_for_teachers asks for is added while a pupil is trained.
     precision: what their convolutions compute in, as fit's; all else is float32, in which depthwise convolutions are
     faster on a CPU.
-    Raises RecipeError for a teacher that learnt from another share of the images, ExportError or CardError for one that
-    cannot be used.
+    Raises ExportError or CardError for a teacher that cannot be used.
     """
     inputs = keras.Input((recipe.side, recipe.side, recipe.channels))
     first, *others = recipe.teachers
@@ -103,11 +102,6 @@ def _answers(teacher: str, recipe: Recipe, precision: str | keras.DTypePolicy, m
     export = open_export(teacher)
     weights = export.verified_model_path()
     card = export.card
-    if other := other_split(recipe, card.recipe):
-        raise RecipeError(
-            f"Expected a teacher that learnt from {recipe.id}'s training images only, with the same "
-            f"{', '.join(SPLIT)}. Received: {teacher}, with another {', '.join(other)}."
-        )
     network = folded(keras.models.load_model(weights, compile=False))
     for layer in network.layers:
         if type(layer) is keras.layers.Conv2D:
