@@ -14,6 +14,7 @@ from model_zoo.registry import scan
 from train import candidates, experiments
 from train.data import UNSEEN, ImageSet, load_images
 from train.recipe import RecipeError, load_recipe
+from train.rows import put_rows
 from train.stress import STRESSES, judged, lungs_alone, without_borders
 
 
@@ -122,6 +123,38 @@ def test_only_runs_without_rows_are_fitted_unless_an_experiment_is_named(tmp_pat
     assert fitted[1:] == [(second, 0), (second, 1), (second, 2)]
 
 
+def test_rows_that_another_process_adds_meanwhile_stay(tmp_path, monkeypatch):
+    """Each of two processes runs an experiment; the other's rows are there before this one's are computed."""
+    monkeypatch.setattr(experiments, "ROWS", tmp_path / "rows.csv")
+    monkeypatch.setattr(experiments, "fit", lambda *_, **__: None)
+    first, second, *_ = experiments.EXPERIMENTS
+
+    def scored(recipe, folder):
+        found = pd.DataFrame([{"experiment": recipe.id, "repeat": recipe.repeat, "epoch": 1, "seconds": 1 / 3}])
+        if recipe.id == first:
+            other = experiments.EXPERIMENTS[second].recipe
+            experiments.put_rows(scored(other, folder), experiments.ROWS, ("experiment", "repeat"))
+        return found
+
+    monkeypatch.setattr(experiments, "_scored", scored)
+    monkeypatch.setattr(experiments, "REPEATS", 1)
+    rows = experiments.run([first], tmp_path, None)
+    assert list(rows["experiment"]) == [second, first]
+    assert list(experiments.run([first], tmp_path, None)["experiment"]) == [second, first]
+    assert set(rows["seconds"]) == {0.33333}
+
+
+def test_putting_rows_again_leaves_all_others_as_they_were(tmp_path):
+    for module, key in ((experiments, ("experiment", "repeat")), (candidates, ("candidate",))):
+        lines = module.ROWS.read_text().splitlines()
+        path = tmp_path / module.ROWS.name
+        path.write_text(module.ROWS.read_text())
+        rows = module.read_rows()
+        own = (rows[list(key)] == rows[list(key)].iloc[0]).all(axis=1)
+        put_rows(rows[own], path, key)
+        assert path.read_text().splitlines() == [lines[0], *lines[1 + own.sum() :], *lines[1 : 1 + own.sum()]]
+
+
 def test_a_network_is_judged_on_the_films_of_its_own_split(few_phantoms, tmp_path, monkeypatch):
     monkeypatch.setattr(candidates, "ROWS", tmp_path / "candidates.csv")
     monkeypatch.setattr(candidates, "load_recipe", lambda model_id: load_recipe(model_id, quick=True))
@@ -135,11 +168,11 @@ def test_a_network_is_judged_on_the_films_of_its_own_split(few_phantoms, tmp_pat
         (tmp_path / name / "split.json").write_text(json.dumps({"validation": [entry.id for entry in held_out]}))
     rows = candidates.judge(names, tmp_path)
     assert list(rows["candidate"]) == names
-    pd.testing.assert_frame_equal(candidates.read_rows(), rows.round(5))
+    pd.testing.assert_frame_equal(candidates.read_rows(), rows)
     network = keras.models.load_model(tmp_path / "champion" / "trained.keras", compile=False)
     films = load_images(open_collection("phantom"), held_out, 32, 1)
     area = roc_auc_score(films.labels, network.predict(films.images, verbose=0)[:, 0])
-    assert rows["plain AUROC"].iloc[0] == pytest.approx(area)
+    assert rows["plain AUROC"].iloc[0] == pytest.approx(area, abs=1e-5)
     candidates.judge(names[:1], tmp_path)
     assert sorted(candidates.read_rows()["candidate"]) == names, "a second time takes the place of the first"
     *lines, mean = candidates.candidates_table().splitlines()[2:]

@@ -17,10 +17,10 @@ import pandas as pd
 from cases.collections import open_collection
 from cases.settings import PROJECT_ROOT
 from model_zoo.folding import folded
-from model_zoo.tables import write_rows
 from train.data import load_images
 from train.recipe import RecipeError, load_recipe, split_repeat
 from train.results import table
+from train.rows import put_rows, stored_rows
 from train.stress import CRITERIA, judged, stressed_films
 
 ROWS = PROJECT_ROOT / "docs" / "candidates.csv"
@@ -87,15 +87,14 @@ CANDIDATES = {
 
 
 def judge(names: list[str], runs: Path) -> pd.DataFrame:
-    """Judge the finished runs of candidates on the films that they held out, add their rows to ROWS in place of earlier
-    ones, and return all rows. Raises RecipeError for an unknown name or a run that is not finished, before any is
-    judged; CollectionUnavailable without the films and their lung masks."""
+    """Judge the finished runs of candidates on the films that they held out, each of which adds its row to ROWS in
+    place of an earlier one, and return all rows. Raises RecipeError for an unknown name or a run that is not finished,
+    before any is judged; CollectionUnavailable without the films and their lung masks."""
     for name in names:
         if name not in CANDIDATES:
             raise RecipeError(f"Expected candidates of {', '.join(CANDIDATES)}. Received: {name!r}.")
         if not (runs / name / "trained.keras").exists():
             raise RecipeError(f"{runs / name}: expected a finished run. Received: no trained.keras. Run `fit` first.")
-    rows = read_rows()
     for name in names:
         network = folded(keras.models.load_model(runs / name / "trained.keras", compile=False))
         _, side, _, channels = network.input_shape
@@ -105,14 +104,12 @@ def judge(names: list[str], runs: Path) -> pd.DataFrame:
         entries = [entry for entry in collection.entries() if entry.id in held_out]
         plain = load_images(collection, entries, side, channels)
         figures = judged(network, plain, stressed_films(recipe, plain)).criteria
-        others = rows[rows["candidate"] != name].to_dict("records")
-        rows = pd.DataFrame([*others, {"candidate": name, **figures}])
-        write_rows(rows.round(5), ROWS)
-    return rows
+        put_rows(pd.DataFrame([{"candidate": name, **figures}], columns=list(ROW)), ROWS, ("candidate",))
+    return read_rows()
 
 
 def read_rows() -> pd.DataFrame:
-    return pd.read_csv(ROWS) if ROWS.exists() else pd.DataFrame(columns=list(ROW))
+    return stored_rows(ROWS, ROW)
 
 
 def without_recipe() -> list[str]:

@@ -26,7 +26,6 @@ from model_zoo.files import replace_text
 from model_zoo.operating import at_sensitivity
 from model_zoo.registry import Export
 from model_zoo.repeats import figures_of_runs
-from model_zoo.tables import write_rows
 from train.augment import geometry_and_exposure
 from train.candidates import candidates_table, without_recipe
 from train.data import ImageSet, development_entries, development_parts, load_images, without_unseen
@@ -42,6 +41,7 @@ from train.recipe import (
 )
 from train.recipes import champion, champion_noisy
 from train.results import listed, models_table, table, wrapped
+from train.rows import put_rows, stored_rows
 from train.stress import CRITERIA, STRESSES, judged, stressed_films
 from train.width_only import ID as WIDTH_ONLY
 
@@ -204,22 +204,19 @@ EXPERIMENTS = {
 
 
 def run(names: list[str], runs: Path, weights: str | None) -> pd.DataFrame:
-    """Fit and score experiments, add their rows to ROWS in place of earlier ones, and return all rows.
+    """Fit and score experiments, each of which adds its rows to ROWS in place of earlier ones, and return all rows.
 
     names: all repeats of these, or of every experiment those whose rows are missing when there are none.
     runs: folder of the runs. weights: as fit()'s. Raises RecipeError for an unknown name, and as fit().
     """
     if unknown := [name for name in names if name not in EXPERIMENTS]:
         raise RecipeError(f"Expected experiments of {', '.join(EXPERIMENTS)}. Received: {unknown[0]!r}.")
-    rows = read_rows()
     for name, repeat in [(name, repeat) for name in names for repeat in range(REPEATS)] or missing():
         recipe = replace(EXPERIMENTS[name].recipe, repeat=repeat)
         folder = runs / f"{name}-{repeat}"
         fit(recipe, folder, weights, keep_checkpoints=True)
-        rows = rows[(rows["experiment"] != name) | (rows["repeat"] != repeat)]
-        rows = pd.concat([rows, _scored(recipe, folder)], ignore_index=True)
-        write_rows(rows.round(5), ROWS)
-    return rows
+        put_rows(_scored(recipe, folder), ROWS, ("experiment", "repeat"))
+    return read_rows()
 
 
 def missing() -> list[tuple[str, int]]:
@@ -229,7 +226,7 @@ def missing() -> list[tuple[str, int]]:
 
 
 def read_rows() -> pd.DataFrame:
-    return pd.read_csv(ROWS) if ROWS.exists() else pd.DataFrame(columns=list(ROW))
+    return stored_rows(ROWS, ROW)
 
 
 def write_experiments(exports: dict[str, Export], path: Path = PAGE) -> str:
