@@ -1,5 +1,7 @@
 """Training the lung-field network and auditing heatmaps, small, on phantoms."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +11,13 @@ from cases.collections.base import CollectionUnavailable
 from cases.phantom import PhantomParameters, generate
 from model_zoo import looking
 from model_zoo.engine import Engine
+from model_zoo.lungs.regions import lung_fields
 from model_zoo.lungs.rows import read_rows
 from model_zoo.lungs.segmenter import LungSegmenter
 from model_zoo.registry import ExportError
 from train.audit import audit_gradcam
 from train.lungs import data
-from train.lungs.export import evaluate, export
+from train.lungs.export import _gate, evaluate, export
 from train.lungs.fit import WIDE_AUGMENTATION, Settings, Stage, _trainer, fit
 from train.lungs.network import lung_network
 from train.lungs.not_chests import MAKERS
@@ -58,6 +61,24 @@ def test_a_run_becomes_an_export_that_is_measured(run, few_phantoms, tmp_path):
     assert card.metrics.keys() == {"phantom-validation", "phantom-test"}
     probabilities = LungSegmenter(tmp_path / "export").probabilities(np.zeros((2, 32, 32, 1), np.uint8))
     assert probabilities.shape == (2, 32, 32)
+
+
+def test_the_gate_s_share_is_of_what_lung_fields_compares_with_it(phantoms):
+    """Two lungs of 18% of the image together, and a fragment that lung_fields drops."""
+    probability = np.full((60, 60), 0.01)
+    probability[12:48, 6:15] = probability[12:48, 45:54] = probability[0, :10] = 0.99
+    segmenter = SimpleNamespace(input=lambda pixels: pixels, probabilities=lambda images: probability[np.newaxis])
+    limits = _gate(segmenter, phantoms, phantoms.entries("test")[:2], "phantom-validation")
+    assert limits.smallest_share == pytest.approx(0.18)
+    assert lung_fields(probability, limits.smallest_share, limits.lowest_confidence) is not None
+
+
+def test_each_film_is_looked_at_once(run, few_phantoms, tmp_path, monkeypatch):
+    export(run, tmp_path / "export")
+    looked, look = [], LungSegmenter.look
+    monkeypatch.setattr(LungSegmenter, "look", lambda self, images: looked.append(len(images)) or look(self, images))
+    evaluate(tmp_path / "export", "phantom")
+    assert looked == [1] * 6
 
 
 def test_a_finished_run_is_not_fitted_again(run):

@@ -18,7 +18,7 @@ from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from model_zoo.card import write_card
 from model_zoo.lungs.card import Gate, LungCard, read_lung_card
-from model_zoo.lungs.regions import confidence
+from model_zoo.lungs.regions import confidence, without_fragments
 from model_zoo.lungs.rows import COLUMNS, FILM, dice, hausdorff95, read_rows, rows_path, summarise
 from model_zoo.lungs.segmenter import LungSegmenter
 from model_zoo.registry import ExportError, sha256_of
@@ -97,7 +97,7 @@ def _gate(segmenter: LungSegmenter, collection: Collection, entries: Iterable[En
     maps = [segmenter.probabilities(segmenter.input(collection.load(e.id).pixels)[np.newaxis])[0] for e in entries]
     limits = [
         round(float(np.quantile(values, TURNED_AWAY)), 4)
-        for values in ([(one > 0.5).mean() for one in maps], [confidence(one) for one in maps])
+        for values in ([without_fragments(one > 0.5).mean() for one in maps], [confidence(one) for one in maps])
     ]
     rule = f"each limit turns {TURNED_AWAY:.2%} of the validation films away"
     return Gate(*limits, rule=rule, chosen_on=name)
@@ -109,12 +109,11 @@ def _measure(folder: Path, collection: Collection, entries: Iterable[Entry], nam
     rows = []
     for entry in entries:
         radiograph = collection.load(entry.id)
-        pixels = radiograph.pixels
-        probability = segmenter.probabilities(segmenter.input(pixels)[np.newaxis])[0]
+        probability = segmenter.probabilities(segmenter.input(radiograph.pixels)[np.newaxis])[0]
         found = cv2.resize(probability, (FILM, FILM), interpolation=cv2.INTER_LINEAR) > 0.5
         true = true_mask(radiograph, entry).astype(np.uint8)
         true = cv2.resize(true, (FILM, FILM), interpolation=cv2.INTER_NEAREST) > 0
-        passed = segmenter.find(pixels) is not None
+        passed = segmenter.fields(probability) is not None
         overlap, distance = dice(found, true), hausdorff95(found, true)
         rows.append((entry.id, entry.patient_id or entry.id, round(overlap, 5), round(distance, 3), int(passed)))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
