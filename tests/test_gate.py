@@ -155,6 +155,38 @@ def test_a_damaged_row_is_named(tmp_path):
         read_gate_rows("made-test", tmp_path)
 
 
+def packed(write, *arrays, **named) -> bytes:
+    file = BytesIO()
+    write(file, *arrays, **named)
+    return file.getvalue()
+
+
+STORED = (gate.GATE / "reference.npz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"version https://git-lfs.github.com/spec/v1",
+        STORED[: len(STORED) // 2],
+        STORED[:5000] + bytes([STORED[5000] ^ 255]) + STORED[5001:],
+        packed(np.savez, other=np.zeros(2)),
+        packed(np.savez, mean=np.array([None]), precision=np.eye(1)),
+        packed(np.save, np.zeros(2)),
+    ],
+    ids=["missing", "empty", "a pointer", "cut", "a bit turned", "other arrays", "objects", "one array"],
+)
+def test_a_damaged_reference_is_named_with_the_way_out(content, tmp_path):
+    path = tmp_path / "reference.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ExportError, match=r"Received: (no such|a damaged) file.*`python -m train lungs gate`") as named:
+        gate.read_reference(tmp_path)
+    assert str(named.value).startswith(f"{path}: expected")
+
+
 def jpeg(pixels: np.ndarray) -> bytes:
     data = BytesIO()
     Image.fromarray(pixels).save(data, "JPEG", quality=80)

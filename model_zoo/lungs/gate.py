@@ -7,6 +7,8 @@ measures that they came from and were tested on. A doubt is a warning for a pers
 """
 
 import hashlib
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,11 +122,20 @@ def fingerprint() -> str:
 
 
 def read_reference(folder: Path) -> Reference:
+    """Raises ExportError for a file that is missing, damaged or something else."""
+    path = folder / "reference.npz"
     try:
-        with np.load(folder / "reference.npz") as stored:
+        with np.load(path) as stored:
             return Reference(stored["mean"], stored["precision"])
     except FileNotFoundError:
-        raise ExportError(f"{folder}: expected reference.npz. Received: no such file.") from None
+        received = "no such file"
+    # What NumPy says of such files is of no help to a reader.
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error):
+        received = "a damaged file, or another one"
+    raise ExportError(
+        f"{path}: expected the mean and the precision of features of training films. Received: {received}. Restore it "
+        "with `git checkout`, or write it anew with `python -m train lungs gate`."
+    )
 
 
 def measures(
