@@ -70,8 +70,10 @@ def tally(patient: np.ndarray, group: np.ndarray, groups: int) -> csr_array:
 
 
 def clustered_mean(values: pd.Series, patient_id: pd.Series) -> Estimate:
-    """The mean of the values that are numbers, and its bootstrap interval over patients."""
+    """The mean of the values that are numbers, and its bootstrap interval over patients; all nan where none is."""
     known = values.notna()
+    if not known.any():
+        return Estimate(np.nan, np.nan, np.nan)
     values, (patient, names) = values[known].to_numpy(float), pd.factorize(patient_id[known])
     sums, counts = np.bincount(patient, values), np.bincount(patient)
     blocks = draws(len(names), len(values), RESAMPLES, seed=0)

@@ -13,6 +13,7 @@ from cases.collections import open_collection
 from cases.phantom import PhantomParameters, generate
 from cases.radiograph import Radiograph
 from model_zoo.card import CardError, read_card
+from model_zoo.intervals import clustered_share
 from model_zoo.lungs import card as lung_card
 from model_zoo.lungs import gate
 from model_zoo.lungs.card import LungCard, read_lung_card
@@ -138,6 +139,16 @@ def test_a_summary_has_intervals_over_patients():
     assert summary["hausdorff95"][0] == pytest.approx(4 / 3, abs=1e-4)
     # Of three patients.
     assert summary["found"] == [1, pytest.approx(0.025 ** (1 / 3), abs=1e-4), 1]
+
+
+def test_a_summary_without_a_known_distance_has_none():
+    """As of a network that finds no lung at all."""
+    rows = pd.DataFrame({"patient_id": list("abc"), "dice": 0.0, "hausdorff95": np.nan, "found": 0})
+    summary = summarise(rows)
+    assert np.isnan(summary["hausdorff95"]).all()
+    assert summary["dice"] == [0, 0, 0]
+    assert summary["found"][:2] == [0, 0]
+    assert np.isnan(clustered_share(rows["hausdorff95"], rows["patient_id"]).high)
 
 
 # What follows is about the network in model_zoo/lungs/export.
