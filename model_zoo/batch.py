@@ -32,7 +32,7 @@ from cases.radiograph import Radiograph, RadiographError
 from cases.settings import scored_root
 from model_zoo.files import replacing
 from model_zoo.lungs import gate
-from model_zoo.predictions import COLUMNS, DISAGREEMENT, DOUBTS
+from model_zoo.predictions import COLUMNS, DECIMALS, DISAGREEMENT, DOUBTS
 from model_zoo.registry import Export
 
 if TYPE_CHECKING:
@@ -133,10 +133,10 @@ def _score_batch(
             entry.id,
             _text(entry.label),
             entry.subtype or "",
-            f"{value:.6f}",
+            f"{value:.{DECIMALS}f}",
             stamp,
             doubts,
-            *(f"{s:.6f}" for s in spread),
+            *(f"{s:.{DECIMALS}f}" for s in spread),
         )
         for (entry, stamp, doubts), value, *spread in zip(read, *answers, strict=True)
     ]

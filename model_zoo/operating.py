@@ -1,7 +1,8 @@
 """Ways to choose an operating point. Only validation rows may be given: chosen on the rows that are then judged, any
 threshold looks better than it is.
 
-A value lies midway between two neighbouring scores, so that rounding cannot flip a case.
+A value lies midway between two neighbouring scores, so that rounding of scores cannot flip a case. It is not to be
+rounded itself, as the two may be closer than any number of decimals that a reader would want.
 """
 
 import numpy as np

@@ -6,7 +6,8 @@ A file `<collection>-<part>.csv` in an export's predictions/ folder has one row 
     patient_id   rows with the same one are resampled together
     label        0 normal, 1 pneumonia
     subtype      kind of pneumonia, empty when normal or unknown
-    probability  for pneumonia, 0..1, after temperature
+    probability  for pneumonia, 0..1, after temperature, with DECIMALS decimals; earlier rows have six, and so many
+                 alike of a network that is sure
 """
 
 from collections.abc import Collection
@@ -18,6 +19,8 @@ import pandas as pd
 from model_zoo.tables import read_table, require, write_rows
 
 COLUMNS = ("image_id", "patient_id", "label", "subtype", "probability")
+# Enough to rank answers up to log-odds of 27: networks are surer of many films than six decimals tell apart.
+DECIMALS = 12
 # Only where a committee scored a folder: disagreement.spread of its members' probabilities, 0..0.5.
 DISAGREEMENT = "disagreement"
 # Only of a scored folder: lungs.gate.DOUBTS of the image, "; " between them, "" where it seems to be a chest film.
@@ -89,5 +92,5 @@ def _checked_rows(
 
 
 def write_predictions(rows: pd.DataFrame, path: Path) -> None:
-    """tables.write_rows of rows of which reading back gives the same; six decimals keep every rate and ranking."""
-    write_rows(rows[list(COLUMNS)].assign(probability=np.round(rows["probability"].astype(float), 6)), path)
+    """tables.write_rows of rows of which reading back gives the same, but for what DECIMALS cut off."""
+    write_rows(rows[list(COLUMNS)].assign(probability=np.round(rows["probability"].astype(float), DECIMALS)), path)

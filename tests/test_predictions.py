@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from model_zoo.predictions import COLUMNS, PredictionsError, read_predictions, write_predictions
 from model_zoo.registry import scan
@@ -25,7 +26,7 @@ def test_what_is_written_is_read_back(tmp_path):
             "patient_id": ["007", "1", "NA", "nan"],
             "label": [0, 1, 1, 0],
             "subtype": ["", "virus", "NA", ""],
-            "probability": np.round(rng.random(4), 6),
+            "probability": np.round(rng.random(4), 12),
         }
     )
     path = tmp_path / "predictions" / "phantom-test.csv"
@@ -35,11 +36,14 @@ def test_what_is_written_is_read_back(tmp_path):
     assert b"\r" not in path.read_bytes()
 
 
-def test_probabilities_keep_six_decimals(tmp_path):
-    rows = pd.DataFrame([("a", "p", 1, "", 1 / 3), ("b", "p", 0, "", 1e-7)], columns=list(COLUMNS))
+def test_probabilities_keep_enough_decimals_to_rank_sure_answers(tmp_path):
+    sure = expit([-26.0, -25, -15, -14, 14, 15, 25, 26])
+    rows = pd.DataFrame([(str(i), "p", 1, "", p) for i, p in enumerate([1 / 3, *sure])], columns=list(COLUMNS))
     path = tmp_path / "x-test.csv"
     write_predictions(rows, path)
-    assert read_predictions(path)["probability"].tolist() == [0.333333, 0.0]
+    third, *found = read_predictions(path)["probability"]
+    assert third == 0.333333333333
+    assert sorted(set(found)) == found
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])

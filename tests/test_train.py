@@ -37,7 +37,7 @@ from train.augment import RandomNoise
 from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
 from train.data import Batches, ImageSet, development_entries, patient_split
-from train.export import evaluate, export
+from train.export import evaluate, export, operating_point
 from train.fit import fit
 from train.leaks import refuse_leaks
 from train.networks import at_sides, imagenet_mean, on_backbone, vgg16_normalised
@@ -746,6 +746,12 @@ class TestExport:
         sensitivity = (rows["probability"][rows["label"] == 1] >= card.threshold.value).mean()
         assert sensitivity >= RECIPE.target_sensitivity
         assert card.data.counts["validation"]["images"] == len(rows)
+
+    @pytest.mark.parametrize("below", [0.9999994, 0.9999996])
+    def test_the_threshold_parts_scores_that_six_decimals_do_not(self, below):
+        rows = pd.DataFrame({"label": [0, 0, 1, 1], "probability": [0.2, below, below + 1e-7, 1.0]})
+        threshold = operating_point(rows, 1.0, "blobs-validation").value
+        assert (rows["probability"] >= threshold).tolist() == [False, False, True, True]
 
     def test_calibration_undoes_what_rounding_moved(self, run, exported, tmp_path):
         coarse = export(dataclasses.replace(RECIPE, mantissa_bits=1), run, tmp_path)

@@ -78,9 +78,9 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     explanations = [explanation for block in blocks for explanation in engine.explain(block)]
     logits = np.array([explanation.logit for explanation in explanations])
     temperature = round(temperature, 4)
-    probabilities = np.round(calibrated(logits, temperature), 6)
     name = f"{recipe.collection}-validation"
-    write_predictions(prediction_rows(validation.entries, probabilities), folder / "predictions" / f"{name}.csv")
+    rows = prediction_rows(validation.entries, calibrated(logits, temperature))
+    write_predictions(rows, folder / "predictions" / f"{name}.csv")
     rows = read_predictions(folder / "predictions" / f"{name}.csv")
     threshold = operating_point(rows, recipe.target_sensitivity, name)
     shift = roc_auc_score(validation.labels, logits) - roc_auc_score(validation.labels, before)
@@ -154,7 +154,7 @@ def _by_size(export: Export) -> Callable[[Collection, Sequence[Entry]], np.ndarr
 def operating_point(rows: pd.DataFrame, target: float, name: str) -> Threshold:
     """The card's threshold, chosen on validation rows. target: sensitivity. name: of the rows' set."""
     return Threshold(
-        value=round(at_sensitivity(rows["probability"].to_numpy(), rows["label"].to_numpy(), target), 6),
+        value=at_sensitivity(rows["probability"].to_numpy(), rows["label"].to_numpy(), target),
         rule=f"the highest threshold with a sensitivity of at least {target:.0%}",
         chosen_on=name,
     )

@@ -13,6 +13,7 @@ from model_zoo import shortcuts
 from model_zoo.blanking import BORDER, blanked, parts
 from model_zoo.engine import Engine
 from model_zoo.evaluation import auroc_interval
+from model_zoo.predictions import DECIMALS
 from model_zoo.registry import Export, open_export
 from model_zoo.tables import write_rows
 from train.lungs.data import evaluated_images, masked_test_films, true_mask
@@ -77,7 +78,7 @@ def measure(exports: Sequence[Export], name: str) -> None:
         answers.append([engine.scores(np.stack([engine.input(film) for film in films])) for engine in engines])
     rows = pd.DataFrame(images, columns=list(shortcuts.COLUMNS[:-1]))
     for export, probabilities in zip(exports, np.concatenate(answers, axis=1), strict=True):
-        write_rows(rows.assign(probability=probabilities.round(6)), shortcuts.rows_path(export, name))
+        write_rows(rows.assign(probability=probabilities.round(DECIMALS)), shortcuts.rows_path(export, name))
 
 
 def section(exports: Sequence[Export]) -> str:
