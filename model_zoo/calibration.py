@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from model_zoo.evaluation import BINS
+from model_zoo.evaluation import BINS, bin_numbers
 from model_zoo.intervals import exact_interval
 
 
@@ -29,10 +29,8 @@ def reliability(rows: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
     bootstrap would claim certainty, so the interval is the exact one, and as if each patient had one image: images of
     one child are alike, so it is rather too wide than too short.
     """
-    probability = rows["probability"].to_numpy()
-    number = np.minimum((probability * bins).astype(int), bins - 1)
     table = (
-        rows.groupby(number)
+        rows.groupby(bin_numbers(rows["probability"].to_numpy(), bins))
         .agg(
             images=("label", "size"),
             patients=("patient_id", "nunique"),

@@ -63,7 +63,7 @@ def estimates(rows: pd.DataFrame, threshold: float, resamples: int = RESAMPLES, 
     called = (probability >= threshold).astype(int)
     cells = tally(patient, 2 * positive + called, 4)
     counted = patients_counted(patient, called, positive, 1)
-    gaps = _per_patient(patient, _bin(probability, BINS), gap, BINS)
+    gaps = _per_patient(patient, bin_numbers(probability, BINS), gap, BINS)
     squares = _per_patient(patient, 0, gap**2, 1)
     by_score = _by_score(rows, patient)
 
@@ -225,7 +225,12 @@ def expected_calibration_error(rows: pd.DataFrame, bins: int = BINS) -> float:
     """Mean gap between probability and observed share over equal-width bins, weighted by images (Guo et al. 2017)."""
     probability = rows["probability"].to_numpy()
     gaps = probability - rows["label"].to_numpy()
-    return float(np.abs(np.bincount(_bin(probability, bins), weights=gaps, minlength=bins)).sum() / len(rows))
+    return float(np.abs(np.bincount(bin_numbers(probability, bins), weights=gaps, minlength=bins)).sum() / len(rows))
+
+
+def bin_numbers(probability: np.ndarray, bins: int) -> np.ndarray:
+    """Per probability, (n,), the number of its equal-width bin, 0 to bins - 1; 1 belongs to the last one."""
+    return np.minimum((probability * bins).astype(int), bins - 1)
 
 
 @dataclass(frozen=True)
@@ -286,11 +291,6 @@ def resampled_auroc(rows: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 
     positives, negatives = _by_score(rows, patient)
     weights = chain([np.ones((len(patients), 1), np.int64)], draws(len(patients), len(rows), resamples, seed))
     return np.concatenate([_auroc(positives @ block, negatives @ block) for block in weights])
-
-
-def _bin(probability: np.ndarray, bins: int) -> np.ndarray:
-    """Per probability the index of its equal-width bin; 1 belongs to the last one."""
-    return np.minimum((probability * bins).astype(int), bins - 1)
 
 
 def _per_patient(patient: np.ndarray, column: np.ndarray | int, values: np.ndarray, columns: int) -> np.ndarray:
