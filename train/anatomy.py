@@ -65,9 +65,10 @@ def train_names(root: Path, label: str) -> list[str]:
         return sorted(row["file"] for row in csv.DictReader(file) if (row["split"], row["label"]) == ("train", label))
 
 
-def load_films(root: Path, label: str, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Films uint8 (n, 224, 224) and masks (1 patient's right lung, 2 left) of those train films that have two lungs."""
-    films, masks = [], []
+def load_films(root: Path, label: str, names: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Films uint8 (n, 224, 224), masks (1 patient's right lung, 2 left) and names of those train films that have two
+    lungs."""
+    films, masks, kept = [], [], []
     for name in names:
         path = root / "lung_masks" / "train" / label / Path(name).with_suffix(".png").name
         if not path.exists():
@@ -80,7 +81,8 @@ def load_films(root: Path, label: str, names: list[str]) -> tuple[np.ndarray, np
         right, left = sorted(lungs, key=lambda part: centres[part, 0])
         films.append(cv2.imread(str(root / "chest_xray" / "train" / label / name), cv2.IMREAD_GRAYSCALE))
         masks.append(np.where(parts == right, 1, np.where(parts == left, 2, 0)).astype(np.uint8))
-    return np.array(films), np.array(masks)
+        kept.append(name)
+    return np.array(films), np.array(masks), kept
 
 
 def lung_frame(mask: np.ndarray) -> np.ndarray:
@@ -248,7 +250,7 @@ def bytes_of(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit(root: Path) -> dict[str, np.ndarray]:
-    films = Films(*load_films(root, "NORMAL", train_names(root, "NORMAL")))
+    films = Films(*load_films(root, "NORMAL", train_names(root, "NORMAL"))[:2])
     print(f"{len(films)} films on the canvas", flush=True)
     flows, quality = register(films)
     usable = best(quality, 0.9)  # the worst tenth is badly registered: it would only blur
@@ -301,7 +303,7 @@ def fit(root: Path) -> dict[str, np.ndarray]:
     scores = norm.ppf((rankdata(latent, axis=0) - 0.5) / len(latent))
     knots = np.linspace(-2.4, 2.4, 25)
     quantiles = np.quantile(latent, norm.cdf(knots), axis=0)
-    ill = Films(*load_films(root, "PNEUMONIA", train_names(root, "PNEUMONIA")[::3]), films.reference)
+    ill = Films(*load_films(root, "PNEUMONIA", train_names(root, "PNEUMONIA")[::3])[:2], films.reference)
     target = average(films, best(quality, 0.8), flows)
     outside = (resize(lungs.sum(0) / len(usable), APPEARANCE_GRID) < 0.05) & small_known
     ill_latent = project(ill, target, mean, modes, outside, shape_mean, basis, grid_weight, ridge)

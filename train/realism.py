@@ -85,15 +85,19 @@ def exchanged(film: np.ndarray, mask: np.ndarray, donor: np.ndarray, donor_mask:
 def exchange_rows(engine: Reader, export: Export, root: Path) -> dict[str, pd.DataFrame]:
     """Prediction rows of real films with exchanged lungs. "lungs": healthy children's films with the lungs of another
     healthy child (label 0) or of a sick one (1). "rest": healthy lungs in the film of another healthy child (0) or of a
-    sick one (1). As many of each as there are normal films with a mask in the model's validation split."""
-    validation = {Path(image_id).name for image_id in export.predictions("chest_xray-validation")["image_id"]}
-    (healthy, healthy_masks), (ill, ill_masks) = (
-        load_films(root, label, [name for name in train_names(root, label) if name in validation])
-        for label in ("NORMAL", "PNEUMONIA")
-    )
+    sick one (1). As many of each as there are normal films with a mask in the model's validation split. The patient is
+    the child whose film it is, the lungs apart."""
+    patient_of = export.predictions("chest_xray-validation").set_index("image_id")["patient_id"]
+
+    def held_out(label):
+        names = [name for name in train_names(root, label) if f"train/{label}/{name}" in patient_of]
+        films, masks, names = load_films(root, label, names)
+        return films, masks, patient_of[[f"train/{label}/{name}" for name in names]].to_numpy()
+
+    (healthy, healthy_masks, healthy_patients), sick = held_out("NORMAL"), held_out("PNEUMONIA")
     count = len(healthy)
-    pick = np.linspace(0, len(ill) - 1, count).astype(int)
-    ill, ill_masks = ill[pick], ill_masks[pick]
+    pick = np.linspace(0, len(sick[0]) - 1, count).astype(int)
+    ill, ill_masks, ill_patients = (each[pick] for each in sick)
     other, other_masks = np.roll(healthy, 1, axis=0), np.roll(healthy_masks, 1, axis=0)
 
     def scores(*films):
@@ -101,21 +105,20 @@ def exchange_rows(engine: Reader, export: Export, root: Path) -> dict[str, pd.Da
 
     usual = scores(healthy, healthy_masks, other, other_masks)
     changed = {
-        "lungs": scores(healthy, healthy_masks, ill, ill_masks),
-        "rest": scores(ill, ill_masks, healthy, healthy_masks),
+        "lungs": (healthy_patients, scores(healthy, healthy_masks, ill, ill_masks)),
+        "rest": (ill_patients, scores(ill, ill_masks, healthy, healthy_masks)),
     }
-    images = [str(number) for number in range(2 * count)]
     return {
         name: pd.DataFrame(
             {
-                "image_id": images,
-                "patient_id": images,
+                "image_id": [str(number) for number in range(2 * count)],
+                "patient_id": [*healthy_patients, *patients],
                 "label": [0] * count + [1] * count,
                 "subtype": "",
                 "probability": usual + probabilities,
             }
         )
-        for name, probabilities in changed.items()
+        for name, (patients, probabilities) in changed.items()
     }
 
 
