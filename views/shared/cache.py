@@ -277,7 +277,7 @@ def unknown_images(export: Export, name: str, collection_id: str) -> Predictions
     return _unknown_images(path, _modified(path), collection_id)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, ttl=60, show_spinner=False)
 def _unknown_images(path: Path, modified: int, collection_id: str) -> PredictionsError | None:
     return find_unknown_images(path, image_ids(collection_id))
 

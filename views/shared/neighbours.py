@@ -21,7 +21,7 @@ def show(export: Export, name: str, label: int, radiograph: Radiograph) -> None:
     st.subheader("The training images most like it, to this model", anchor=False)
     if export.is_committee:
         st.caption("A committee has no features of its own to find them by. Its members have:")
-        members.show_ways(export)
+        members.show_ways(export, evidence.kept_rows)
         return
     own = export.card.data.collection
     # A folder may hold any film, those of the model's own collection too.
@@ -82,7 +82,7 @@ def _show_start(export: Export, entries: tuple[Entry, ...], waiting: int, job: j
         "takes minutes, in the background."
     )
     if job and job.problem:
-        st.error(words.plain(job.problem), icon=":material/error:")
+        st.error(words.export_problem(job.problem), icon=":material/error:")
     label = f"Look at {waiting:,} training images"
     if waiting < len(entries):
         label = f"Go on: {waiting:,} of {len(entries):,} training images are left"

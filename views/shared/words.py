@@ -6,12 +6,15 @@ comes from outside (file names, messages about files) goes through plain() first
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from cases.collections.base import LABEL_NAMES, Entry
+from cases.pixels import printable
 from cases.settings import scored_root
 from model_zoo.evaluation import ObservedShare
 from model_zoo.intervals import Estimate
@@ -37,6 +40,16 @@ _PARTS = {"validation": "validation", "val": "validation", "train": "training", 
 def plain(text: str) -> str:
     """text so that Markdown shows it letter by letter."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+
+
+def folder_names(roots: dict[str, Path]) -> dict[str, str]:
+    """What each folder is called, as bare text, by collection id; with where it lies, if two have one name."""
+    names = {folder_id: printable(root.name, 40) for folder_id, root in roots.items()}
+    alike = Counter(names.values())
+    return {
+        folder_id: name if alike[name] == 1 else f"{name} in {printable(str(roots[folder_id].parent), 60)}"
+        for folder_id, name in names.items()
+    }
 
 
 def way_out(problem: Exception) -> str:
