@@ -245,6 +245,8 @@ def _voi_table(values: np.ndarray, dataset: Dataset, little_endian: bool) -> tup
         # A width below 1 is refused; treat it as no window, as viewers do.
         with suppress(ValueError), np.errstate(over="ignore"):
             shown = apply_windowing(probed, dataset)
+            # pydicom turns its output range round where RescaleSlope is negative; a window never decreases (C.11.2.1).
+            shown = -shown if shown[-2] > shown[-1] else shown
     if shown is None:
         return None, None
     table = to_bytes(shown, shown.min(), shown.max())[:-2]

@@ -221,6 +221,27 @@ GOOD = {
         dicom(WindowCenter=0, WindowWidth=8190, RescaleSlope=2, RescaleIntercept=-4095), RAMP, 3, "own window",
     ),
     "negative slope.dcm": (dicom(4095 - (DEEP >> 4), RescaleSlope=-1, RescaleIntercept=4095), RAMP, 3, "12-bit"),
+    "negative slope window.dcm": (
+        dicom(4095 - (DEEP >> 4), RescaleSlope=-1, RescaleIntercept=4095, WindowCenter=2048, WindowWidth=4096),
+        RAMP, 1, "own window",
+    ),
+    "negative slope sigmoid.dcm": (
+        dicom(
+            4095 - (DEEP >> 4), RescaleSlope=-1, RescaleIntercept=4095,
+            WindowCenter=2048, WindowWidth=1024, VOILUTFunction="SIGMOID",
+        ),
+        255 / (1 + np.exp(-4 * ((DEEP >> 4) - 2048.0) / 1024)), 2, "own window",
+    ),
+    "monochrome1 negative slope window.dcm": (
+        dicom(
+            DEEP >> 4, RescaleSlope=-1, RescaleIntercept=4095,
+            WindowCenter=2048, WindowWidth=4096, PhotometricInterpretation="MONOCHROME1",
+        ),
+        RAMP, 1, "MONOCHROME1",
+    ),
+    "inverting voi lut.dcm": (
+        dicom(4095 - (DEEP >> 4), VOILUTSequence=lut([*range(4095, -1, -1)], 0, 12)), RAMP, 1, "table",
+    ),
     "sigmoid.dcm": (
         dicom(WindowCenter=2048, WindowWidth=1024, VOILUTFunction="SIGMOID"),
         255 / (1 + np.exp(-4 * ((DEEP >> 4) - 2048.0) / 1024)), 2, "own window",
