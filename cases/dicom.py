@@ -206,7 +206,7 @@ def _to_8_bit(
     values = _modality_values(np.arange(lowest, int(stored.max()) + 1), dataset, little_endian)
     table, note = _voi_table(values, dataset, little_endian)
     index = stored.astype(np.int32) - lowest
-    if table is None and dataset.BitsStored == 8 and values.min() >= 0 and values.max() <= 255:
+    if table is None and dataset.BitsStored == 8 and _are_bytes(values):
         table = values.astype(np.uint8)
     elif table is None:
         film = index if padding is None or padding.all() else index[~padding]
@@ -218,6 +218,14 @@ def _to_8_bit(
     if padding is not None:
         pixels[padding] = 0
     return pixels, note
+
+
+def _are_bytes(values: np.ndarray) -> bool:
+    """True for values of 0..255 that the modality step left as they were stored, moved or mirrored: made to be shown.
+
+    Those that it spread or squeezed are a measurement, which says nothing on how to show it.
+    """
+    return values.min() >= 0 and values.max() <= 255 and bool((np.abs(np.diff(values)) == 1).all())
 
 
 def _modality_values(values: np.ndarray, dataset: Dataset, little_endian: bool) -> np.ndarray:
