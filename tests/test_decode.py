@@ -281,6 +281,38 @@ def test_every_format_gives_the_ramp(name):
         assert note in " | ".join(radiograph.notes)
 
 
+# Three ramps across each other, so that a gray comes in several hues.
+PHOTOGRAPH = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=2)
+PHOTOGRAPH_YBR = np.asarray(Image.fromarray(PHOTOGRAPH).convert("YCbCr"))
+PHOTOGRAPH_JPEG = picture(PHOTOGRAPH, "JPEG", quality=98, subsampling=0)
+# name: (bytes, largest difference of the colour from that of the same picture as PNG)
+PHOTOGRAPHS = {
+    "rgb": (dicom(PHOTOGRAPH, 8), 0),
+    "rle": (dicom(PHOTOGRAPH, 8, uid.RLELossless), 0),
+    "16 bit": (dicom(PHOTOGRAPH.astype(np.uint16) * 257, 16), 0),
+    "ybr": (dicom(PHOTOGRAPH_YBR, 8, PhotometricInterpretation="YBR_FULL"), 0.01),
+    "jpeg": (
+        dicom(PHOTOGRAPH, 8, uid.JPEGBaseline8Bit, frame=PHOTOGRAPH_JPEG, PhotometricInterpretation="YBR_FULL"), 0.01,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_a_photograph_has_the_same_colour_in_dicom(name):
+    data, tolerance = PHOTOGRAPHS[name]
+    colour = decode(picture(PHOTOGRAPH, "PNG"), "photograph.png").colour
+    assert colour > 0.1
+    assert decode(data, "photograph.dcm").colour == pytest.approx(colour, abs=tolerance)
+
+
+def test_a_gray_film_stored_in_colours_has_none():
+    for data in (dicom(np.dstack([RAMP] * 3), 8), picture(RAMP, "PNG", "RGB"), dicom(RAMP, 8)):
+        radiograph = decode(data, "film")
+        assert np.array_equal(radiograph.pixels, RAMP)
+        assert radiograph.colour == 0
+        assert radiograph.notes == ()
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_rotation_is_applied(kind, orientation):
