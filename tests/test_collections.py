@@ -27,6 +27,12 @@ NAMES = {
     ("train", "PNEUMONIA", "person1000_bacteria_2931.jpeg"): ("bacteria", "train/person1000"),
     ("train", "PNEUMONIA", "person447_virus_921_1.jpeg"): ("virus", "train/person447"),
     ("val", "PNEUMONIA", "person1946_bacteria_4874.jpeg"): ("bacteria", "val/person1946"),
+    ("train", "NORMAL", "NORMAL-1003233-0001.jpeg"): (None, "train/NORMAL-1003233"),
+    ("train", "PNEUMONIA", "BACTERIA-1008087-0001.jpeg"): ("bacteria", "train/BACTERIA-1008087"),
+    ("test", "PNEUMONIA", "BACTERIA-1351146-0002.jpeg"): ("bacteria", "test/BACTERIA-1351146"),
+    ("train", "PNEUMONIA", "VIRUS-1009494-0001.jpeg"): ("virus", "train/VIRUS-1009494"),
+    ("val", "NORMAL", "NORMAL.png"): (None, None),
+    ("val", "PNEUMONIA", "VIRUS-7.png"): (None, None),
     ("val", "NORMAL", "scan 7.png"): (None, None),
 }
 
