@@ -63,6 +63,13 @@ def test_a_measure_is_shown_for_each_model_and_method(root):
     assert "- Beta" not in text(app)
 
 
+def test_rows_of_a_method_that_is_no_more_are_left_out(root):
+    write_rows(root, "alpha", PHANTOMS, rows_of({**HITS, "forgotten": [1] * 20}))
+    app = visit(PAGE, set=PHANTOMS, measure="pointing")
+    assert "forgotten" not in table(app).columns
+    assert "film by film: 1 of 4** pairs" in text(app)
+
+
 def test_a_low_figure_wins_where_low_is_better(root):
     said = text(visit(PAGE, set=PHANTOMS, measure="deletion"))
     assert "Further to the left is better" in said

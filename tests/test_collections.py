@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pydicom.data import get_testdata_file
 
-from cases.collections import COLLECTIONS, available_collections, open_collection
+from cases.collections import COLLECTIONS, available_collections, films_of, open_collection
 from cases.collections.base import CollectionUnavailable, Entry
 from cases.collections.chest_xray import ChestXrayCollection
 from cases.collections.folder import FolderCollection
@@ -281,6 +281,11 @@ def test_folder_names_the_file_that_cannot_be_read(tmp_path):
     for name in ("broken.png", "gone.png"):
         with pytest.raises(RadiographError, match=name):
             collection.load(name)
+
+
+def test_a_collection_of_copies_names_what_it_has_copies_of():
+    assert films_of("medmnist") == films_of("chest_xray") == "chest_xray"
+    assert [films_of(other) for other in ("phantom", "folder-abc", None)] == ["phantom", "folder-abc", None]
 
 
 def test_folder_lists_thousands(tmp_path):

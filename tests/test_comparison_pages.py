@@ -290,6 +290,13 @@ print(sorted(name for name in ("tensorflow", "keras") if name in sys.modules))
     assert result.stdout.strip() == "[]", result.stderr
 
 
+def test_kappa_of_models_that_call_all_the_same_is_none():
+    pairs = pd.DataFrame([("a", "b", 1.0, np.nan)], columns=["first", "second", "share", "kappa"])
+    spec = figures.agreement_matrix(pairs, ["a", "b"], "kappa", "light").to_dict()
+    (drawn,) = (row for data in spec["datasets"].values() for row in data)
+    assert drawn["written"] == "none"
+
+
 @pytest.mark.parametrize(("count", "on_a_phone"), [(3, True), (16, False)])
 def test_agreement_is_written_only_on_tiles_that_it_fits(count, on_a_phone):
     names = [f"model {i}" for i in range(count)]

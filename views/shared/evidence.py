@@ -3,13 +3,14 @@
 import pandas as pd
 import streamlit as st
 
-from cases.collections import COLLECTIONS
+from cases.collections import COLLECTIONS, films_of
 from cases.collections.base import CollectionUnavailable
 from cases.collections.folder import is_folder_id
 from model_zoo.predictions import DOUBTS, PredictionsError
 from model_zoo.registry import Export
 from views.shared import address, cache
 from views.shared.model_menu import choose_model
+from views.shared.visitor import at_this_machine
 from views.shared.words import export_problem, folder_names, plain, way_out
 
 SYNTHETIC = (
@@ -123,7 +124,7 @@ def missing_images(name: str) -> str | None:
     try:
         cache.collection(collection_id)
     except CollectionUnavailable as error:
-        return way_out(error)
+        return way_out(error, at_this_machine())
     return None
 
 
@@ -152,8 +153,10 @@ def remarks(name: str, export: Export) -> list[str]:
             "Images were split at random here, not patients: films of one child are on both sides, which flatters the "
             "model. It is shown because a published work did the same."
         )
-    if collection_id != card.data.collection and not is_synthetic(name):
+    if films_of(collection_id) != card.data.collection and not is_synthetic(name):
         found.append("The model learnt from another collection than this one.")
+    elif collection_id != card.data.collection and not is_synthetic(name):
+        found.append("These are small copies of films of the collection that the model learnt from.")
     return found
 
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from cases.collections import films_of
 from cases.collections.base import LABEL_NAMES, CollectionUnavailable, Entry
 from cases.collections.folder import is_folder_id
 from cases.radiograph import Radiograph
@@ -25,7 +26,7 @@ def show(export: Export, name: str, label: int, radiograph: Radiograph) -> None:
         return
     own = export.card.data.collection
     # A folder may hold any film, those of the model's own collection too.
-    if evidence.collection_of(name) != own and not is_folder_id(name):
+    if films_of(evidence.collection_of(name)) != own and not is_folder_id(name):
         st.caption("The model learnt from another collection than this one, so no training image is its like.")
         return
     try:

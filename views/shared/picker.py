@@ -18,6 +18,7 @@ from cases.decode import decode
 from cases.pixels import printable
 from cases.radiograph import Radiograph, RadiographError
 from views.shared import address, cache
+from views.shared.visitor import at_this_machine
 from views.shared.words import folder_names, plain, way_out
 
 UPLOAD = "upload"
@@ -63,7 +64,7 @@ def choose_case(collection_id: str) -> Case | None:
     try:
         entries = cache.collection(collection_id).entries()
     except CollectionUnavailable as error:
-        st.info(way_out(error), icon=":material/folder_off:")
+        st.info(way_out(error, at_this_machine()), icon=":material/folder_off:")
         st.button(
             "Use the phantoms instead",
             on_click=address.choose,
