@@ -64,18 +64,19 @@ def kept_pair(model_ids: list[str]) -> dict[str, str | None]:
 def read_rows(exports: dict[str, Export], name: str) -> dict[str, pd.DataFrame]:
     """The rows of the models that have this set, best AUROC first; a file that cannot be used is named. Ends the page
     when none is left."""
-    rows = {}
-    without = [title for model_id, title in TITLES.items() if name not in cache.prediction_sets(exports[model_id])]
+    rows, without = {}, []
     for model_id, export in exports.items():
-        if name in cache.prediction_sets(export):
-            try:
-                rows[model_id] = cache.predictions(export, name)
-            except PredictionsError as error:
-                st.warning(
-                    f"{words.plain(TITLES[model_id])} is left out, because its rows cannot be used. "
-                    f"{words.export_problem(error)}",
-                    icon=":material/broken_image:",
-                )
+        if name not in cache.prediction_sets(export):
+            without.append(TITLES[model_id])
+            continue
+        try:
+            rows[model_id] = cache.predictions(export, name)
+        except PredictionsError as error:
+            st.warning(
+                f"{words.plain(TITLES[model_id])} is left out, because its rows cannot be used. "
+                f"{words.export_problem(error)}",
+                icon=":material/broken_image:",
+            )
     if without:
         st.caption(
             f"{len(without)} of {len(exports)} models {'has' if len(without) == 1 else 'have'} no stored rows for "
