@@ -118,8 +118,8 @@ def test_rows_that_cannot_be_used_are_named_and_the_others_stay(root):
 
 def test_a_measure_without_a_figure_is_said_in_words(root):
     for model_id in ("alpha", "beta"):
-        write_rows(root, model_id, PHANTOMS, rows_of(HITS).assign(head_redrawn=np.nan))
-    app = visit(PAGE, set=PHANTOMS, measure="head_redrawn")
+        write_rows(root, model_id, PHANTOMS, rows_of(HITS).assign(head_randomised=np.nan))
+    app = visit(PAGE, set=PHANTOMS, measure="head_randomised")
     assert "No map of these images has a figure" in app.info[-1].value
 
 
