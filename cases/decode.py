@@ -17,15 +17,12 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageChops, ImageFile, ImageOps, TiffImagePlugin
+from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin
 
-from cases.pixels import MAX_PIXELS, check_size, contrast_window, printable, to_bytes
+from cases.pixels import MAX_PIXELS, check_size, contrast_window, printable, rgb_to_gray, to_bytes
 from cases.radiograph import Radiograph, RadiographError
 
 MAX_BYTES = 30 * 1024 * 1024
-
-# Differences between the colour channels up to this are left by lossy compression of a gray picture.
-_COLOUR_NOISE = 16
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHER_KINDS = (
@@ -60,7 +57,7 @@ def decode(data: bytes, name: str) -> Radiograph:
             # Imported here because pydicom takes longer to import than everything else in cases together.
             from cases.dicom import decode_dicom
 
-            (pixels, notes), colour = decode_dicom(data), 0.0
+            pixels, notes, colour = decode_dicom(data)
         else:
             pixels, notes, colour = _decode_picture(data, kind)
     except RadiographError as error:
@@ -192,32 +189,14 @@ def _deep_to_gray(image: Image.Image, notes: list[str]) -> np.ndarray:
 def _to_gray(image: Image.Image, notes: list[str]) -> tuple[np.ndarray, float]:
     """Pixels of up to 8 bits per channel to gray: transparency over black, then colour by its brightness. With
     Radiograph.colour."""
-    colour = 0.0
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema()[0] < 255:
             notes.append("partly transparent, laid over black")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
     if image.mode not in ("1", "L"):
-        image = image.convert("RGB")
-        red, green, blue = image.split()
-        differences = (ImageChops.difference(red, green), ImageChops.difference(green, blue))
-        if max(difference.getextrema()[1] for difference in differences) > _COLOUR_NOISE:
-            notes.append("colour, converted to gray")
-            colour = _colour_of(image)
-    return np.asarray(image.convert("L")), colour
-
-
-def _colour_of(image: Image.Image) -> float:
-    """Radiograph.colour of an RGB image: what is left of red minus green and blue minus green, as a root mean square
-    over 255, once a parabola of the gray explained what it can. A film that was toned or photographed in a tinted light
-    has one hue for each gray; a photograph has several."""
-    small = np.asarray(image.resize((64, 64), Image.Resampling.BOX), np.float64).reshape(-1, 3) / 255
-    gray = small.mean(axis=1)
-    differences = small[:, [0, 2]] - small[:, [1]]
-    tone = np.vander(gray, 3)
-    left = differences - tone @ np.linalg.lstsq(tone, differences, rcond=None)[0]
-    return float(np.sqrt(np.mean(left**2)))
+        return rgb_to_gray(image.convert("RGB"), notes)
+    return np.asarray(image.convert("L")), 0.0
 
 
 def _has_second_frame(image: Image.Image) -> bool:

@@ -15,12 +15,13 @@ from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
+from PIL import Image
 from pydicom import Dataset, dcmread, uid
 from pydicom.encaps import generate_frames
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels import apply_windowing, get_decoder
 
-from cases.pixels import check_size, contrast_window, printable, thinned, to_bytes
+from cases.pixels import check_size, contrast_window, printable, rgb_to_gray, thinned, to_bytes
 from cases.radiograph import RadiographError
 
 # Who decodes which transfer syntax. Pillow is preferred where it can, because it refuses cut-off data. The deflated
@@ -59,8 +60,8 @@ _START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _J2K_START = b"\xff\x4f\xff\x51"
 
 
-def decode_dicom(data: bytes) -> tuple[np.ndarray, list[str]]:
-    """Return uint8 pixels (height, width), bright = dense, and the notes a person should see."""
+def decode_dicom(data: bytes) -> tuple[np.ndarray, list[str], float]:
+    """Return uint8 pixels (height, width), bright = dense, the notes a person should see and Radiograph.colour."""
     syntax = _transfer_syntax(data)
     if syntax is not None and syntax not in PLUGINS:
         raise RadiographError(
@@ -77,15 +78,17 @@ def decode_dicom(data: bytes) -> tuple[np.ndarray, list[str]]:
     stored, _ = get_decoder(syntax).as_array(dataset, index=0, decoding_plugin=PLUGINS[syntax])
     notes = _notes_on_kind(dataset)
     if stored.ndim == 3:
-        notes.append("colour, converted to gray")
-        return _luma(stored, 2 ** int(dataset.BitsStored) - 1), notes
+        brightest = 2 ** int(dataset.BitsStored) - 1
+        channels = (to_bytes(stored[..., channel], 0, brightest) for channel in range(3))
+        pixels, colour = rgb_to_gray(Image.merge("RGB", [Image.fromarray(channel) for channel in channels]), notes)
+        return pixels, notes, colour
 
     pixels, note = _to_8_bit(stored, dataset, _padding(stored, dataset), syntax.is_little_endian)
     if note:
         notes.append(note)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         notes.append("stored with dense parts dark (MONOCHROME1), inverted")
-    return pixels, notes
+    return pixels, notes, 0.0
 
 
 def _transfer_syntax(data: bytes) -> uid.UID | None:
@@ -179,12 +182,6 @@ def _notes_on_kind(dataset: Dataset) -> list[str]:
     return notes
 
 
-def _luma(colours: np.ndarray, brightest: int) -> np.ndarray:
-    """RGB (height, width, 3) to gray with the weights of ITU-R BT.601, as Pillow does it."""
-    gray = sum(colours[..., channel] * np.float32(weight) for channel, weight in enumerate((0.299, 0.587, 0.114)))
-    return to_bytes(gray, 0, brightest)
-
-
 def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray | None:
     """Where the pixels are padding outside the film, or None when the file names none."""
     first = dataset.get("PixelPaddingValue")
@@ -206,7 +203,7 @@ def _to_8_bit(
     values = _modality_values(np.arange(lowest, int(stored.max()) + 1), dataset, little_endian)
     table, note = _voi_table(values, dataset, little_endian)
     index = stored.astype(np.int32) - lowest
-    if table is None and dataset.BitsStored == 8 and values.min() >= 0 and values.max() <= 255:
+    if table is None and dataset.BitsStored == 8 and _are_bytes(values):
         table = values.astype(np.uint8)
     elif table is None:
         film = index if padding is None or padding.all() else index[~padding]
@@ -218,6 +215,14 @@ def _to_8_bit(
     if padding is not None:
         pixels[padding] = 0
     return pixels, note
+
+
+def _are_bytes(values: np.ndarray) -> bool:
+    """True for values of 0..255 that the modality step left as they were stored, moved or mirrored: made to be shown.
+
+    Those that it spread or squeezed are a measurement, which says nothing on how to show it.
+    """
+    return values.min() >= 0 and values.max() <= 255 and bool((np.abs(np.diff(values)) == 1).all())
 
 
 def _modality_values(values: np.ndarray, dataset: Dataset, little_endian: bool) -> np.ndarray:
@@ -245,6 +250,8 @@ def _voi_table(values: np.ndarray, dataset: Dataset, little_endian: bool) -> tup
         # A width below 1 is refused; treat it as no window, as viewers do.
         with suppress(ValueError), np.errstate(over="ignore"):
             shown = apply_windowing(probed, dataset)
+            # pydicom turns its output range round where RescaleSlope is negative; a window never decreases (C.11.2.1).
+            shown = -shown if shown[-2] > shown[-1] else shown
     if shown is None:
         return None, None
     table = to_bytes(shown, shown.min(), shown.max())[:-2]

@@ -1,9 +1,11 @@
-"""What the image decoder and the DICOM decoder share: limits on size, the step to 8 bits, text from a file made safe.
+"""What the image decoder and the DICOM decoder share: limits on size, the steps to 8 bits and to gray, text from a file
+made safe.
 
 Errors are RadiographError with a message that lacks the file name; cases.decode puts it in front.
 """
 
 import numpy as np
+from PIL import Image, ImageChops
 
 from cases.radiograph import RadiographError
 
@@ -15,6 +17,9 @@ MAX_PIXEL_BYTES = 80_000_000
 # The share of the darkest and of the brightest pixels that may saturate, in percent: a few hot pixels or a burnt-in
 # side marker must not flatten the film.
 _TAIL = 0.1
+
+# Differences between the colour channels up to this are left by lossy compression of a gray picture.
+_COLOUR_NOISE = 16
 
 
 def check_size(height: int, width: int, bytes_per_pixel: int) -> None:
@@ -54,6 +59,30 @@ def to_bytes(values: np.ndarray, low: float, high: float) -> np.ndarray:
     np.clip(fraction, 0, 1, out=fraction)
     fraction *= 255
     return np.rint(fraction, out=fraction).astype(np.uint8)
+
+
+def rgb_to_gray(image: Image.Image, notes: list[str]) -> tuple[np.ndarray, float]:
+    """The brightness (ITU-R BT.601) of an RGB image as uint8 (height, width), and Radiograph.colour: 0 for one that is
+    gray but for what compression left; of others it is noted that they had colour."""
+    red, green, blue = image.split()
+    differences = (ImageChops.difference(red, green), ImageChops.difference(green, blue))
+    colour = 0.0
+    if max(difference.getextrema()[1] for difference in differences) > _COLOUR_NOISE:
+        notes.append("colour, converted to gray")
+        colour = _colour_of(image)
+    return np.asarray(image.convert("L")), colour
+
+
+def _colour_of(image: Image.Image) -> float:
+    """Radiograph.colour of an RGB image: what is left of red minus green and blue minus green, as a root mean square
+    over 255, once a parabola of the gray explained what it can. A film that was toned or photographed in a tinted light
+    has one hue for each gray; a photograph has several."""
+    small = np.asarray(image.resize((64, 64), Image.Resampling.BOX), np.float64).reshape(-1, 3) / 255
+    gray = small.mean(axis=1)
+    differences = small[:, [0, 2]] - small[:, [1]]
+    tone = np.vander(gray, 3)
+    left = differences - tone @ np.linalg.lstsq(tone, differences, rcond=None)[0]
+    return float(np.sqrt(np.mean(left**2)))
 
 
 def printable(text: object, limit: int) -> str:

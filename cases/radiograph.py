@@ -18,7 +18,7 @@ class Radiograph:
     source: where it came from, for a person: a file name or "phantom test/0007-lobar".
     notes: what was done to get here that a person should see, such as "16-bit, windowed to 8".
     synthetic: True when no patient was ever in front of the detector; shown wherever the image is.
-    colour: how far the file's colours are from those of one tint, 0..1 (cases/decode.py); 0 for gray.
+    colour: how far the file's colours are from those of one tint, 0..1 (cases/pixels.py); 0 for gray.
 
     Raises RadiographError when pixels is not a non-empty two-dimensional uint8 array.
     """

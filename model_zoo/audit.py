@@ -7,8 +7,8 @@ Rows, one per image and map, for the direction "pneumonia", in an export's `audi
   it, and "random", where each cell has a number drawn at random;
 - in_lungs, in_opacity, pointing: as looking.measure has them;
 - deletion, insertion: deletion.areas;
-- head_redrawn, all_redrawn: likeness (likeness.py) of the map and the one of the same network after the weights behind
-  the heatmap layer, or all weights, were randomised;
+- head_randomised, all_randomised: likeness (likeness.py) of the map and the one of the same network after the weights
+  behind the heatmap layer, or all weights, were randomised;
 - shifted, exposed: likeness of the map and the one of the film moved a little, or exposed otherwise.
 
 A figure is empty where a map is, or is the same everywhere; in_opacity and pointing on images whose opacity is not
@@ -88,7 +88,7 @@ MEASURES = {
         1,
         True,
     ),
-    "head_redrawn": Measure(
+    "head_randomised": Measure(
         "Head randomised",
         "Does the map change when the layers behind it forget what they learnt?",
         "How alike the map is to that of the same network whose last layers, behind the heatmap, had their weights "
@@ -97,7 +97,7 @@ MEASURES = {
         -1,
         False,
     ),
-    "all_redrawn": Measure(
+    "all_randomised": Measure(
         "All weights randomised",
         "Does the map change when the whole network forgets what it learnt?",
         "How alike the map is to that of the same network with all its weights shuffled (after Adebayo et al. 2018; "

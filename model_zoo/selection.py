@@ -23,8 +23,6 @@ from model_zoo import evaluation
 from model_zoo.subgroups import subgroup
 
 ALL = "all"
-AGREEMENTS = (ALL, "everyone", "some", "alone", "all wrong")
-NOTES = (ALL, "with", "starred", "without")
 SORTS = ("least believed", "most believed", "probability", "disagreement", "patient")
 
 

@@ -18,7 +18,7 @@ from model_zoo.methods import TITLES
 from model_zoo.registry import ExportError
 from train import __main__ as command
 from train.audit import audit_gradcam
-from train.audit_methods import audit_methods, best_pointing, coverage, redraw, sample
+from train.audit_methods import audit_methods, best_pointing, coverage, randomise, sample
 
 SIDE = 2 * deletion.CELLS
 NAME = "phantom-test"
@@ -110,12 +110,12 @@ def test_exposure_keeps_black_and_white():
     assert (darker[film > 0] <= film[film > 0]).all()
 
 
-def test_redrawn_weights_are_the_same_numbers_in_other_places(tiny_export, noise_images):
+def test_randomised_weights_are_the_same_numbers_in_other_places(tiny_export, noise_images):
     engine = Engine(tiny_export)
     before = engine.logits(noise_images)
     body = engine.network.get_layer("last_conv").get_weights()
     weights = [weight.copy() for layer in engine.head.layers for weight in layer.get_weights()]
-    redraw(engine.head.layers, seed=1)
+    randomise(engine.head.layers, seed=1)
     after = [weight for layer in engine.head.layers for weight in layer.get_weights()]
     for old, new in zip(weights, after, strict=True):
         np.testing.assert_array_equal(np.sort(old, axis=None), np.sort(new, axis=None))
@@ -145,12 +145,12 @@ def test_an_audit_measures_every_method_on_the_same_films(tiny, few_phantoms):
     all_films = audit_gradcam(tiny, NAME).set_index("image_id").loc[by_method["gradcam"].index]
     columns = list(looking.MEASURES)
     pd.testing.assert_frame_equal(by_method["gradcam"][columns], all_films[columns], atol=1e-4)
-    assert (by_method["centre"][["head_redrawn", "all_redrawn", "exposed"]] == 1).all(axis=None)
+    assert (by_method["centre"][["head_randomised", "all_randomised", "exposed"]] == 1).all(axis=None)
     assert by_method["centre"]["shifted"].between(0.8, 1, inclusive="left").all()
-    checks = ["head_redrawn", "all_redrawn", "shifted", "exposed"]
+    checks = ["head_randomised", "all_randomised", "shifted", "exposed"]
     for slow in ("augmented", "occlusion", "random"):
         assert by_method[slow][checks].isna().all(axis=None)
-    assert by_method["smoothgrad"]["all_redrawn"].abs().max() < 0.9
+    assert by_method["smoothgrad"]["all_randomised"].abs().max() < 0.9
     assert by_method["random"][["deletion", "insertion"]].notna().all(axis=None)
 
 

@@ -63,6 +63,13 @@ def test_a_measure_is_shown_for_each_model_and_method(root):
     assert "- Beta" not in text(app)
 
 
+def test_rows_of_a_method_that_is_no_more_are_left_out(root):
+    write_rows(root, "alpha", PHANTOMS, rows_of({**HITS, "forgotten": [1] * 20}))
+    app = visit(PAGE, set=PHANTOMS, measure="pointing")
+    assert "forgotten" not in table(app).columns
+    assert "film by film: 1 of 4** pairs" in text(app)
+
+
 def test_a_low_figure_wins_where_low_is_better(root):
     said = text(visit(PAGE, set=PHANTOMS, measure="deletion"))
     assert "Further to the left is better" in said
@@ -111,8 +118,8 @@ def test_rows_that_cannot_be_used_are_named_and_the_others_stay(root):
 
 def test_a_measure_without_a_figure_is_said_in_words(root):
     for model_id in ("alpha", "beta"):
-        write_rows(root, model_id, PHANTOMS, rows_of(HITS).assign(head_redrawn=np.nan))
-    app = visit(PAGE, set=PHANTOMS, measure="head_redrawn")
+        write_rows(root, model_id, PHANTOMS, rows_of(HITS).assign(head_randomised=np.nan))
+    app = visit(PAGE, set=PHANTOMS, measure="head_randomised")
     assert "No map of these images has a figure" in app.info[-1].value
 
 

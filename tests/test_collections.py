@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pydicom.data import get_testdata_file
 
-from cases.collections import COLLECTIONS, available_collections, open_collection
+from cases.collections import COLLECTIONS, available_collections, films_of, open_collection
 from cases.collections.base import CollectionUnavailable, Entry
 from cases.collections.chest_xray import ChestXrayCollection
 from cases.collections.folder import FolderCollection
@@ -27,6 +27,12 @@ NAMES = {
     ("train", "PNEUMONIA", "person1000_bacteria_2931.jpeg"): ("bacteria", "train/person1000"),
     ("train", "PNEUMONIA", "person447_virus_921_1.jpeg"): ("virus", "train/person447"),
     ("val", "PNEUMONIA", "person1946_bacteria_4874.jpeg"): ("bacteria", "val/person1946"),
+    ("train", "NORMAL", "NORMAL-1003233-0001.jpeg"): (None, "train/NORMAL-1003233"),
+    ("train", "PNEUMONIA", "BACTERIA-1008087-0001.jpeg"): ("bacteria", "train/BACTERIA-1008087"),
+    ("test", "PNEUMONIA", "BACTERIA-1351146-0002.jpeg"): ("bacteria", "test/BACTERIA-1351146"),
+    ("train", "PNEUMONIA", "VIRUS-1009494-0001.jpeg"): ("virus", "train/VIRUS-1009494"),
+    ("val", "NORMAL", "NORMAL.png"): (None, None),
+    ("val", "PNEUMONIA", "VIRUS-7.png"): (None, None),
     ("val", "NORMAL", "scan 7.png"): (None, None),
 }
 
@@ -275,6 +281,11 @@ def test_folder_names_the_file_that_cannot_be_read(tmp_path):
     for name in ("broken.png", "gone.png"):
         with pytest.raises(RadiographError, match=name):
             collection.load(name)
+
+
+def test_a_collection_of_copies_names_what_it_has_copies_of():
+    assert films_of("medmnist") == films_of("chest_xray") == "chest_xray"
+    assert [films_of(other) for other in ("phantom", "folder-abc", None)] == ["phantom", "folder-abc", None]
 
 
 def test_folder_lists_thousands(tmp_path):

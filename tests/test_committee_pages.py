@@ -1,5 +1,7 @@
 """Every page with a committee: what it shows of one, and what it says where a committee has nothing to show."""
 
+import dataclasses
+
 import pandas as pd
 import pytest
 from conftest import MEMBERS
@@ -21,6 +23,7 @@ from model_zoo.batch import results_of
 from model_zoo.registry import scan
 from views.shared import cache, visitor
 from views.shared.figures.members import members as members_chart
+from views.shared.members import voices_table
 
 TITLES = [f"Tiny {member_id}" for member_id in MEMBERS]
 
@@ -143,6 +146,36 @@ def test_performance_tells_who_sits_on_it(together):
     assert list(table["pixels"]) == ["32 × 32", "32 × 32", "24 × 24"]
     assert "plus 0.250, over a temperature of 1.50. That takes as long as all members together" in shown(app)
     assert buttons(app) == TITLES
+
+
+def test_a_member_takes_neither_the_threshold_nor_a_set_that_it_lacks(together):
+    view = {"set": "phantom-test", "threshold": "0.7"}
+    app = open_page("views/evidence/performance.py", model="together", **view)
+    control(app.button, "member two").click().run()
+    assert app.query_params == {"model": "two", "set": "phantom-test"}
+    for rows in (together.folder.parent / "two" / "predictions").glob("*.csv"):
+        rows.unlink()
+    app = open_page("views/evidence/performance.py", model="together", **view)
+    control(app.button, "member two").click().run()
+    assert app.query_params == {"model": "two"}
+    assert not app.exception
+
+
+def test_models_of_one_title_can_all_be_chosen(together, monkeypatch):
+    exports, problems = cache.exports()
+    alike = {
+        model_id: dataclasses.replace(export, card=dataclasses.replace(export.card, title="Alike"))
+        for model_id, export in exports.items()
+    }
+    monkeypatch.setattr(cache, "exports", lambda: (alike, problems))
+    app = open_page(DIAGNOSE, model="one", collection="phantom")
+    for model_id in ("two", "one"):
+        control(app.selectbox, "address.model").set_value(model_id).run()
+        assert app.query_params["model"] == model_id
+        app.run()
+        assert app.query_params["model"] == model_id
+    said = voices_table([(export, 0.5, 0.5) for export in alike.values()])
+    assert said["title"].is_unique
 
 
 def test_compare_adds_up_its_members(together):

@@ -191,6 +191,14 @@ GOOD = {
     "float.tif": (picture(FLOAT, "TIFF"), RAMP, 3, "32-bit, windowed to 8"),
     "gray.bmp": (picture(RAMP, "BMP"), RAMP, 0, None),
     "8 bit.dcm": (dicom(RAMP, 8), RAMP, 0, None),
+    "8 bit moved.dcm": (dicom(RAMP // 2, 8, RescaleSlope=1, RescaleIntercept=100), RAMP // 2 + 100, 0, None),
+    "8 bit mirrored.dcm": (dicom(255 - RAMP, 8, RescaleSlope=-1, RescaleIntercept=255), RAMP, 0, None),
+    "8 bit rescaled.dcm": (dicom(RAMP, 8, RescaleSlope=0.1, RescaleIntercept=0), RAMP, 3, "8-bit, windowed to 8 betw"),
+    "8 bit of 1.dcm": (dicom(RAMP, 8, RescaleSlope=0.00392, RescaleIntercept=0), RAMP, 3, "8-bit, windowed to 8 betw"),
+    "8 bit modality lut.dcm": (
+        dicom(RAMP, 8, ModalityLUTSequence=lut([i // 8 for i in range(256)], 0, 8)),
+        RAMP // 8 * (255 / 31), 1, "8-bit, windowed to 8 between",
+    ),
     "12 bit.dcm": (dicom(), RAMP, 3, "12-bit, windowed to 8 between"),
     "implicit.dcm": (dicom(syntax=uid.ImplicitVRLittleEndian), RAMP, 3, "12-bit"),
     "big endian.dcm": (dicom(syntax=uid.ExplicitVRBigEndian), RAMP, 3, "12-bit"),
@@ -221,6 +229,27 @@ GOOD = {
         dicom(WindowCenter=0, WindowWidth=8190, RescaleSlope=2, RescaleIntercept=-4095), RAMP, 3, "own window",
     ),
     "negative slope.dcm": (dicom(4095 - (DEEP >> 4), RescaleSlope=-1, RescaleIntercept=4095), RAMP, 3, "12-bit"),
+    "negative slope window.dcm": (
+        dicom(4095 - (DEEP >> 4), RescaleSlope=-1, RescaleIntercept=4095, WindowCenter=2048, WindowWidth=4096),
+        RAMP, 1, "own window",
+    ),
+    "negative slope sigmoid.dcm": (
+        dicom(
+            4095 - (DEEP >> 4), RescaleSlope=-1, RescaleIntercept=4095,
+            WindowCenter=2048, WindowWidth=1024, VOILUTFunction="SIGMOID",
+        ),
+        255 / (1 + np.exp(-4 * ((DEEP >> 4) - 2048.0) / 1024)), 2, "own window",
+    ),
+    "monochrome1 negative slope window.dcm": (
+        dicom(
+            DEEP >> 4, RescaleSlope=-1, RescaleIntercept=4095,
+            WindowCenter=2048, WindowWidth=4096, PhotometricInterpretation="MONOCHROME1",
+        ),
+        RAMP, 1, "MONOCHROME1",
+    ),
+    "inverting voi lut.dcm": (
+        dicom(4095 - (DEEP >> 4), VOILUTSequence=lut([*range(4095, -1, -1)], 0, 12)), RAMP, 1, "table",
+    ),
     "sigmoid.dcm": (
         dicom(WindowCenter=2048, WindowWidth=1024, VOILUTFunction="SIGMOID"),
         255 / (1 + np.exp(-4 * ((DEEP >> 4) - 2048.0) / 1024)), 2, "own window",
@@ -250,6 +279,38 @@ def test_every_format_gives_the_ramp(name):
         assert radiograph.notes == ()
     else:
         assert note in " | ".join(radiograph.notes)
+
+
+# Three ramps across each other, so that a gray comes in several hues.
+PHOTOGRAPH = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=2)
+PHOTOGRAPH_YBR = np.asarray(Image.fromarray(PHOTOGRAPH).convert("YCbCr"))
+PHOTOGRAPH_JPEG = picture(PHOTOGRAPH, "JPEG", quality=98, subsampling=0)
+# name: (bytes, largest difference of the colour from that of the same picture as PNG)
+PHOTOGRAPHS = {
+    "rgb": (dicom(PHOTOGRAPH, 8), 0),
+    "rle": (dicom(PHOTOGRAPH, 8, uid.RLELossless), 0),
+    "16 bit": (dicom(PHOTOGRAPH.astype(np.uint16) * 257, 16), 0),
+    "ybr": (dicom(PHOTOGRAPH_YBR, 8, PhotometricInterpretation="YBR_FULL"), 0.01),
+    "jpeg": (
+        dicom(PHOTOGRAPH, 8, uid.JPEGBaseline8Bit, frame=PHOTOGRAPH_JPEG, PhotometricInterpretation="YBR_FULL"), 0.01,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_a_photograph_has_the_same_colour_in_dicom(name):
+    data, tolerance = PHOTOGRAPHS[name]
+    colour = decode(picture(PHOTOGRAPH, "PNG"), "photograph.png").colour
+    assert colour > 0.1
+    assert decode(data, "photograph.dcm").colour == pytest.approx(colour, abs=tolerance)
+
+
+def test_a_gray_film_stored_in_colours_has_none():
+    for data in (dicom(np.dstack([RAMP] * 3), 8), picture(RAMP, "PNG", "RGB"), dicom(RAMP, 8)):
+        radiograph = decode(data, "film")
+        assert np.array_equal(radiograph.pixels, RAMP)
+        assert radiograph.colour == 0
+        assert radiograph.notes == ()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -32,7 +32,7 @@ from model_zoo.neighbours import features_path
 from model_zoo.notes import read_notes
 from model_zoo.predictions import COLUMNS, write_predictions
 from model_zoo.registry import Export
-from views.shared import cache, jobs, words
+from views.shared import cache, case, jobs, words
 
 root = test_evidence_pages.root
 
@@ -315,6 +315,15 @@ def called_otherwise(rows: pd.DataFrame, other: pd.DataFrame, threshold: float) 
     """A normal image that rows call pneumonia at THRESHOLD, and other does not at the threshold given."""
     wrong = (rows["label"] == 0) & (rows["probability"] >= THRESHOLD)
     return rows.loc[wrong & (other["probability"] < threshold), "image_id"].iloc[0]
+
+
+def test_an_arrow_key_after_the_image_was_left_does_nothing(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(case.address, "choose", lambda **parameters: chosen.append(parameters["image"]))
+    for image, expected in ((None, []), ("of another outcome", []), ("b", ["c"])):
+        monkeypatch.setattr(case.st, "query_params", {"image": image} if image else {})
+        case._step(["a", "b", "c"], 1)
+        assert chosen == expected
 
 
 def test_an_opened_image_is_counted_among_those_of_its_own_outcome(root):

@@ -152,7 +152,7 @@ def test_images_that_may_be_no_chest_films_are_counted_and_can_be_listed_first(e
     for number in (0, 1, 2):
         cv2.imwrite(str(folder / "pneumonia" / f"blank{number}.png"), np.full((40, 40), number, np.uint8))
     app = scored(folder)
-    assert "no frontal chest X-rays: **4**. The model calls 0 of them pneumonia" in app.warning[0].value
+    assert "not be frontal chest X-rays: **4**. The model calls 0 of them pneumonia" in app.warning[0].value
     order = next(group for group in app.get("button_group") if group.key == "address.order")
     table = healthy(order.set_value("doubts").run()).dataframe[0].value
     assert table["doubts"].tolist() == ["no lungs; blank"] * 4 + [""] * 59
@@ -166,7 +166,7 @@ def test_images_that_may_be_no_chest_films_are_counted_and_can_be_listed_first(e
 def test_a_folder_without_doubts_says_so(engine, folder):
     (folder / "normal" / "000.png").unlink()
     app = scored(folder)
-    assert "None of them was doubted" in text(app)
+    assert "All of them passed as frontal chest X-rays" in text(app)
     assert not app.warning
     assert "doubts" not in app.dataframe[0].value
     assert "There is no order doubts" in text(visit(PAGE, folder=folder, order="doubts"))

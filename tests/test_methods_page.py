@@ -54,7 +54,7 @@ def test_quick_methods_are_shown_with_their_cost_and_slow_ones_wait(tiny):  # no
 
 def test_a_method_of_many_passes_keeps_nobody_waiting(tiny):  # noqa: F811
     pixels = generate(PhantomParameters(7)).pixels
-    _, lock = cache._resident(tiny.id, tiny.fingerprint)
+    _, lock = cache._resident(tiny.id, cache._state(tiny))
     with ThreadPoolExecutor() as visits, lock:
         slow = visits.submit(cache.method_map, tiny, "occlusion", pixels, "pneumonia")
         quick = visits.submit(cache.method_map, tiny, "gradcam", pixels, "pneumonia")

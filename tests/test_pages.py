@@ -208,6 +208,10 @@ def test_a_bad_upload_is_answered_with_a_sentence_and_keeps_what_was_there(fake_
 
     control(app.get("file_uploader"), "upload_box").clear().run()
     assert not app.error
+    upload(app, "empty.png", b"")
+    control(app.get("button_group"), "address.collection").set_value("phantom").run()
+    control(app.get("button_group"), "address.collection").set_value("upload").run()
+    assert not app.error, "the box is empty again"
     next(button for button in app.button if button.label == "Forget this X-ray").click().run()
     assert not app.exception
     assert "good" not in shown(app)

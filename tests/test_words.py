@@ -1,5 +1,7 @@
 """Figures in plain words: rounding that hides nothing, text from outside shown letter by letter."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -46,9 +48,33 @@ def test_text_from_outside_keeps_its_letters_and_loses_its_markup():
 
 def test_a_command_that_mends_is_code_and_nothing_else():
     problem = ValueError("Not at /x_y. `python -m train download medmnist` fetches it; `rm -r` does not.")
-    assert words.way_out(problem) == (
+    assert words.way_out(problem, here=True) == (
         r"Not at \/x\_y\. `python -m train download medmnist` fetches it\; \`rm \-r\` does not\."
     )
+
+
+def test_where_data_lies_is_told_at_this_machine_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("LUNGLENS_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("LUNGLENS_FOLDER", str(tmp_path / "films"))
+    problem = ValueError(f"Not at {tmp_path}/data/x or {tmp_path}/films")
+    assert words.plain(str(tmp_path)) in words.way_out(problem, here=True)
+    assert words.way_out(problem, here=False) == words.plain(
+        "Not at the data folder/x or the folder in LUNGLENS_FOLDER"
+    )
+
+
+def test_folders_of_one_name_are_told_apart():
+    long = "a" * 50
+    roots = {
+        "one": Path("/2023/films"),
+        "two": Path("/2024/films"),
+        "three": Path("/2024/others"),
+        "four": Path(f"/x/{long}1"),
+        "five": Path(f"/y/{long}2"),
+    }
+    names = words.folder_names(roots)
+    assert (names["one"], names["two"], names["three"]) == ("films in /2023", "films in /2024", "others")
+    assert len(set(names.values())) == len(roots)
 
 
 def test_at_the_operating_point_an_image_is_called_pneumonia():

@@ -171,16 +171,16 @@ def _checks(engine: Engine, films: list[Film], maps: dict[str, Method]) -> list[
         for method in maps:
             row[method]["shifted"] = likeness_when_moved(before[method], after[method], down, right)
             row[method]["exposed"] = likeness(before[method], other[method])
-    for column, layers in (("head_redrawn", engine.head.layers), ("all_redrawn", engine.network.layers)):
+    for column, layers in (("head_randomised", engine.head.layers), ("all_randomised", engine.network.layers)):
         for film, before, row in zip(films, befores, rows, strict=True):
-            redraw(layers, film.number)
+            randomise(layers, film.number)
             after = painted(film.input)
             for method in maps:
                 row[method][column] = likeness(before[method], after[method])
     return [found for row in rows for found in row.values()]
 
 
-def redraw(layers: "Iterable[keras.Layer]", seed: int) -> None:
+def randomise(layers: "Iterable[keras.Layer]", seed: int) -> None:
     """Shuffle the numbers of each weight array among themselves, in place.
 
     Adebayo et al. draw from the initialiser; in a network whose batch normalisation is folded away, activations could

@@ -25,6 +25,11 @@ def open_collection(collection_id: str) -> Collection:
     return COLLECTIONS[collection_id]()
 
 
+def films_of(collection_id: str | None) -> str | None:
+    """The collection that another one's images are copies of; its own id for any other, and None for None."""
+    return getattr(COLLECTIONS.get(collection_id), "copies_of", collection_id)
+
+
 def available_collections() -> dict[str, Collection]:
     """The collections that are on this machine, by id, in the order of the registry."""
     found = {}

@@ -32,7 +32,10 @@ class Entry:
 
 
 class Collection(Protocol):
-    """What pages and training ask of a collection. Making one is cheap: nothing is decoded before load()."""
+    """What pages and training ask of a collection. Making one is cheap: nothing is decoded before load().
+
+    One whose images are copies of another's, split the same way, names that in an attribute `copies_of`.
+    """
 
     id: str
     title: str

@@ -4,7 +4,8 @@
 
 An image's id is its path in that folder ("test/NORMAL/IM-0001-0001.jpeg"). The label is the folder. The file name gives
 the subtype (person23_bacteria_78.jpeg) and the patient (person23, IM-0115, NORMAL2-IM-0383), prefixed by the split,
-because the numbering may restart in each: an id in two splits may or may not be one person.
+because the numbering may restart in each: an id in two splits may or may not be one person. The names of the
+archive's newer version are disease, patient and image: BACTERIA-1008087-0001.jpeg is of BACTERIA-1008087.
 
 A copy whose images were resized may say in manifest.csv, beside the splits, how large the originals are: a row for each
 image with at least the columns split, label (the folder), file, native_width and native_height (pixels, or empty).
@@ -28,6 +29,7 @@ MANIFEST, MANIFEST_COLUMNS = "manifest.csv", ("split", "label", "file", "native_
 
 _SUFFIXES = {".jpeg", ".jpg", ".png"}
 _NAME = re.compile(r"(?P<patient>(?:NORMAL\d*-)?IM-\d+|person\d+)(?:[-_](?P<subtype>bacteria|virus))?[-_.]")
+_NEWER_NAME = re.compile(r"(?P<patient>(?:NORMAL|(?P<subtype>BACTERIA|VIRUS))-\d+)-\d")
 
 
 class ChestXrayCollection:
@@ -113,11 +115,12 @@ class ChestXrayCollection:
 
 
 def _entry(split: str, folder: str, name: str) -> Entry:
-    match = _NAME.match(name)
+    match = _NAME.match(name) or _NEWER_NAME.match(name)
+    subtype = match["subtype"] if match else None
     return Entry(
         id=f"{split}/{folder}/{name}",
         label=FOLDER_LABELS[folder],
-        subtype=match["subtype"] if match else None,
+        subtype=subtype and subtype.lower(),
         patient_id=f"{split}/{match['patient']}" if match else None,
         split=split,
     )

@@ -34,6 +34,7 @@ class MedmnistCollection:
     title = "PneumoniaMNIST (small films)"
     licence = "MedMNIST v2, Yang et al. 2023, doi 10.1038/s41597-022-01721-8, CC BY 4.0"
     synthetic = False
+    copies_of = "chest_xray"
 
     def __init__(self, root: Path | None = None):
         root = data_root() / "medmnist" if root is None else Path(root)

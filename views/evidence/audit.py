@@ -124,7 +124,7 @@ def show_winners(rows: dict[str, pd.DataFrame], measure: str) -> None:
         return
     pairs, won, lines = 0, 0, ""
     for model_id, table in rows.items():
-        better = cache.beyond_centre(table, measure)
+        better = {method: by for method, by in cache.beyond_centre(table, measure).items() if method in TITLES}
         names = [TITLES[method] for method, advantage in better.items() if advantage.low > 0]
         pairs, won = pairs + len(better), won + len(names)
         if names:

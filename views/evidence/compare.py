@@ -64,18 +64,19 @@ def kept_pair(model_ids: list[str]) -> dict[str, str | None]:
 def read_rows(exports: dict[str, Export], name: str) -> dict[str, pd.DataFrame]:
     """The rows of the models that have this set, best AUROC first; a file that cannot be used is named. Ends the page
     when none is left."""
-    rows = {}
-    without = [title for model_id, title in TITLES.items() if name not in cache.prediction_sets(exports[model_id])]
+    rows, without = {}, []
     for model_id, export in exports.items():
-        if name in cache.prediction_sets(export):
-            try:
-                rows[model_id] = cache.predictions(export, name)
-            except PredictionsError as error:
-                st.warning(
-                    f"{words.plain(TITLES[model_id])} is left out, because its rows cannot be used. "
-                    f"{words.export_problem(error)}",
-                    icon=":material/broken_image:",
-                )
+        if name not in cache.prediction_sets(export):
+            without.append(TITLES[model_id])
+            continue
+        try:
+            rows[model_id] = cache.predictions(export, name)
+        except PredictionsError as error:
+            st.warning(
+                f"{words.plain(TITLES[model_id])} is left out, because its rows cannot be used. "
+                f"{words.export_problem(error)}",
+                icon=":material/broken_image:",
+            )
     if without:
         st.caption(
             f"{len(without)} of {len(exports)} models {'has' if len(without) == 1 else 'have'} no stored rows for "
@@ -281,8 +282,9 @@ def show_agreement(exports: dict[str, Export], name: str, rows: dict[str, pd.Dat
     pairs = comparison.agreement(called)
     pairs[["first", "second"]] = pairs[["first", "second"]].replace(TITLES)
     chart = figures.agreement_matrix(pairs, [TITLES[model_id] for model_id in rows], measure, ground())
-    alike = pairs[measure]
-    alt = f"{MEASURES[measure]} for every two models: {alike.min():.2f} to {alike.max():.2f}"
+    alike = pairs[measure].dropna()
+    alt = f"{MEASURES[measure]} for every two models: "
+    alt += f"{alike.min():.2f} to {alike.max():.2f}" if len(alike) else "none"
     st.altair_chart(chart, width="stretch", alt=alt)
     st.caption(
         f"What two models call the same {len(images):,} images, each at its own operating point. Models that are both "
@@ -348,6 +350,17 @@ def show_published(exports: dict[str, Export]) -> None:
     )
 
 
+def show_remarks(exports: dict[str, Export], name: str, model_ids: list[str]) -> None:
+    """What a reader must know of a set; with the models' names where it is not the same for all of them."""
+    said: dict[str, list[str]] = {}
+    for model_id in model_ids:
+        for remark in evidence.remarks(name, exports[model_id]):
+            said.setdefault(remark, []).append(model_id)
+    for remark, of in said.items():
+        names = ", ".join(words.plain(TITLES[model_id]) for model_id in of)
+        st.info(remark if len(of) == len(model_ids) else f"{names}: {remark}", icon=":material/info:")
+
+
 def show_speed(exports: dict[str, Export]) -> None:
     st.subheader("Speed on this machine", anchor=False)
     if st.button("Measure the speed", icon=":material/timer:"):
@@ -356,6 +369,8 @@ def show_speed(exports: dict[str, Export]) -> None:
         st.caption("Loads one model after the other and times it; the first time that takes some seconds.")
         return
     for model_id, problem in speeds["problems"].items():
+        if model_id not in exports:
+            continue
         st.warning(f"{words.plain(TITLES[model_id])}: {words.export_problem(problem)}", icon=":material/warning:")
     if found := {model_id: time for model_id, time in speeds["milliseconds"].items() if model_id in exports}:
         fastest = min(found.values())
@@ -399,9 +414,7 @@ if not EXPORTS:
 TITLES = titles(EXPORTS)
 chosen_set = choose_set(EXPORTS)
 all_rows = read_rows(EXPORTS, chosen_set)
-remarks = [remark for model_id in all_rows for remark in evidence.remarks(chosen_set, EXPORTS[model_id])]
-for remark in dict.fromkeys(remarks):
-    st.info(remark, icon=":material/info:")
+show_remarks(EXPORTS, chosen_set, list(all_rows))
 all_rates = {
     model_id: cache.estimates(table, EXPORTS[model_id].card.threshold.value) for model_id, table in all_rows.items()
 }

@@ -26,14 +26,11 @@ def show_page(export: Export, name: str, selected: pd.DataFrame, page: int, page
     collection_id = evidence.collection_of(name)
     noted = notes.of(collection_id)
     captions = [caption(row, noted.get(row.image_id)) for row in shown.itertuples()]
-    clicked = thumbnail_grid(collection_id, shown["image_id"].tolist(), captions, "errors")
+    thumbnail_grid(collection_id, shown["image_id"].tolist(), captions, "errors")
     if pages > 1:
         # A new key for each page: the address may have moved it, and a widget's state would win over its default.
         key = f"errors.page.{page}"
         st.pagination(pages, default=page, key=key, on_change=address.choose_from_widget, args=("page", key))
-    if clicked:
-        address.choose(image=clicked)
-        st.rerun()
 
 
 def caption(row, note: notes.Note | None) -> str:

@@ -123,7 +123,7 @@ def show_run(root: Path, export: Export, results: batch.Results, images: int, wa
         )
         return
     if job and job.problem:
-        st.error(words.plain(job.problem), icon=":material/error:")
+        st.error(words.export_problem(job.problem), icon=":material/error:")
     if not waiting:
         label, primary = "Look for new and changed images", False
     elif waiting == images:

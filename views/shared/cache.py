@@ -49,8 +49,14 @@ def _exports(fingerprint):
     return scan(EXPORTS)
 
 
+def _state(export: Export) -> str:
+    """What a model's answers depend on: with another temperature the same weights have other probabilities."""
+    cards = [model.card for model in (export, *export.members)]
+    return f"{export.fingerprint} {[(card.temperature, card.heatmap.layer) for card in cards]}"
+
+
 @st.cache_resource(max_entries=MAX_MODELS, show_spinner="Loading the model…")
-def _resident(model_id: str, fingerprint: str):
+def _resident(model_id: str, state: str):
     from model_zoo.committee import open_engine
 
     return open_engine(exports()[0][model_id]), Lock()
@@ -58,12 +64,12 @@ def _resident(model_id: str, fingerprint: str):
 
 def explain(export: Export, pixels: np.ndarray):
     """engine.Explanation of one radiograph. Raises ExportError for a model that cannot be loaded."""
-    return _explanation(export.id, export.fingerprint, digest_of(pixels), pixels)
+    return _explanation(export.id, _state(export), digest_of(pixels), pixels)
 
 
 @st.cache_data(max_entries=512, show_spinner="Asking the model…")
-def _explanation(model_id: str, fingerprint: str, digest: str, _pixels: np.ndarray):
-    engine, lock = _resident(model_id, fingerprint)
+def _explanation(model_id: str, state: str, digest: str, _pixels: np.ndarray):
+    engine, lock = _resident(model_id, state)
     with lock:
         return engine.explain(engine.input(_pixels)[np.newaxis])[0]
 
@@ -97,19 +103,19 @@ def explainers() -> dict:
 
 def passes(export: Export, method: str) -> int:
     """How many images one of explainers() asks a model about. Raises ExportError for one that cannot be loaded."""
-    engine, _ = _resident(export.id, export.fingerprint)
+    engine, _ = _resident(export.id, _state(export))
     return explainers()[method].passes(engine)
 
 
 def method_map(export: Export, method: str, pixels: np.ndarray, direction: str) -> tuple[np.ndarray, float]:
     """The raw map of one of explainers(), and the milliseconds that it took when it was made. Raises ExportError."""
-    return _method_map(export.id, export.fingerprint, method, direction, digest_of(pixels), pixels)
+    return _method_map(export.id, _state(export), method, direction, digest_of(pixels), pixels)
 
 
 # A map at the input's resolution has 150 KB.
 @st.cache_data(max_entries=256, show_spinner="Asking the model…")
-def _method_map(model_id: str, fingerprint: str, method: str, direction: str, digest: str, _pixels: np.ndarray):
-    engine, lock = _resident(model_id, fingerprint)
+def _method_map(model_id: str, state: str, method: str, direction: str, digest: str, _pixels: np.ndarray):
+    engine, lock = _resident(model_id, state)
     explainer, image = explainers()[method], engine.input(_pixels)
     passes = explainer.passes(engine)
     # An engine may be called by several at once; whoever wants one pass is not kept waiting for a hundred.
@@ -124,12 +130,12 @@ def _method_map(model_id: str, fingerprint: str, method: str, direction: str, di
 
 def depth_maps(export: Export, pixels: np.ndarray) -> dict[str, np.ndarray]:
     """engine.explain_depths of one radiograph: signed map by layer, shallow to deep. Raises ExportError."""
-    return _depth_maps(export.id, export.fingerprint, digest_of(pixels), pixels)
+    return _depth_maps(export.id, _state(export), digest_of(pixels), pixels)
 
 
 @st.cache_data(max_entries=64, show_spinner="Asking the model…")
-def _depth_maps(model_id: str, fingerprint: str, digest: str, _pixels: np.ndarray) -> dict[str, np.ndarray]:
-    engine, lock = _resident(model_id, fingerprint)
+def _depth_maps(model_id: str, state: str, digest: str, _pixels: np.ndarray) -> dict[str, np.ndarray]:
+    engine, lock = _resident(model_id, state)
     with lock:
         maps = engine.explain_depths(engine.input(_pixels)[np.newaxis])
     return {layer: signed[0] for layer, signed in zip(engine.depths, maps, strict=True)}
@@ -141,7 +147,7 @@ def milliseconds(export: Export, passes: int = 20) -> float:
 
     Not cached: whoever asks wants it measured. Raises ExportError for a model that cannot be loaded.
     """
-    engine, lock = _resident(export.id, export.fingerprint)
+    engine, lock = _resident(export.id, _state(export))
     image = engine.input(np.full((256, 256), 128, np.uint8))[np.newaxis]
     seconds = []
     with lock:
@@ -156,12 +162,12 @@ def milliseconds(export: Export, passes: int = 20) -> float:
 
 def film_features(export: Export, pixels: np.ndarray) -> np.ndarray:
     """engine.features of one radiograph, float32 (maps,). Raises ExportError for a model that cannot be loaded."""
-    return _film_features(export.id, export.fingerprint, digest_of(pixels), pixels)
+    return _film_features(export.id, _state(export), digest_of(pixels), pixels)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def _film_features(model_id: str, fingerprint: str, digest: str, _pixels: np.ndarray) -> np.ndarray:
-    engine, lock = _resident(model_id, fingerprint)
+def _film_features(model_id: str, state: str, digest: str, _pixels: np.ndarray) -> np.ndarray:
+    engine, lock = _resident(model_id, state)
     with lock:
         return engine.features(engine.input(_pixels)[np.newaxis])[0]
 
@@ -184,7 +190,7 @@ def _training_features(path: Path, modified: int) -> neighbours.Features:
 
 def start_gathering(export: Export, entries: tuple[Entry, ...]) -> jobs.Job:
     """neighbours.gather in the background, or the run that is at it. Raises ExportError, CollectionUnavailable."""
-    engine, lock = _resident(export.id, export.fingerprint)
+    engine, lock = _resident(export.id, _state(export))
     made, path = collection(export.card.data.collection), neighbours.features_path(export)
     return jobs.start(path, lambda: neighbours.gather(made, entries, engine, lock, path))
 
@@ -277,7 +283,7 @@ def unknown_images(export: Export, name: str, collection_id: str) -> Predictions
     return _unknown_images(path, _modified(path), collection_id)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_entries=64, ttl=60, show_spinner=False)
 def _unknown_images(path: Path, modified: int, collection_id: str) -> PredictionsError | None:
     return find_unknown_images(path, image_ids(collection_id))
 
@@ -328,7 +334,7 @@ def folder(root: Path) -> FolderCollection:
 def start_scoring(root: Path, export: Export) -> jobs.Job:
     """Score a folder in the background, or find the run that is at it. Raises ExportError, CardError and
     CollectionUnavailable."""
-    engine, lock = _resident(export.id, export.fingerprint)
+    engine, lock = _resident(export.id, _state(export))
     gate, gate_lock = _chest_gate(_modified(GATE_CARD))
 
     def doubts_of(radiograph: Radiograph) -> tuple[str, ...]:

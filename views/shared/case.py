@@ -12,6 +12,7 @@ from model_zoo.registry import Export, ExportError
 from views.shared import address, cache, evidence, film, heatmap, neighbours, notes, words
 from views.shared.figures.opinions import opinions as opinions_chart
 from views.shared.frame import ground
+from views.shared.members import voices_alt, voices_table
 
 
 def show(
@@ -59,8 +60,9 @@ def show_way(title: str, selected: pd.DataFrame, place: int, per_page: int) -> N
 
 def _step(image_ids: list[str], by: int) -> None:
     """From the image that the address has by now: a quick press comes before the page is drawn for the one before."""
-    place = image_ids.index(st.query_params["image"]) + by
-    address.choose(image=image_ids[min(max(place, 0), len(image_ids) - 1)])
+    if (now := st.query_params.get("image")) in image_ids:
+        place = image_ids.index(now) + by
+        address.choose(image=image_ids[min(max(place, 0), len(image_ids) - 1)])
 
 
 def _show_image(export: Export, name: str, case: pd.Series) -> Radiograph | None:
@@ -116,14 +118,7 @@ def _show_opinions(
     st.subheader("What all models say", anchor=False)
     voices = [(export, float(case["probability"]), threshold)]
     voices += [(other, float(opinions.at[case.name, id_]), other.card.threshold.value) for id_, other in others.items()]
-    table = pd.DataFrame(
-        [
-            (model.card.title, value, limit, words.called(value, limit), words.probability(value))
-            for model, value, limit in voices
-            if not pd.isna(value)
-        ],
-        columns=["title", "probability", "threshold", "call", "said"],
-    )
+    table = voices_table([voice for voice in voices if not pd.isna(voice[1])])
     table["right"] = table["call"] == LABEL_NAMES[case["label"]]
     calls = int((table["call"] == "pneumonia").sum())
     sentence = (
@@ -131,8 +126,7 @@ def _show_opinions(
         f"{int(table['right'].sum())} of {len(table)} are right."
     )
     st.markdown(sentence)
-    alt = "; ".join(f"{row.title}: {row.said}, calls it {row.call}" for row in table.itertuples())
-    st.altair_chart(opinions_chart(table, ground()), width="stretch", alt=alt, key="errors.opinions")
+    st.altair_chart(opinions_chart(table, ground()), width="stretch", alt=voices_alt(table), key="errors.opinions")
     st.caption(
         "From stored rows. The stroke is where each model begins to call an image pneumonia: its own operating point, "
         "or the threshold chosen here for this model."

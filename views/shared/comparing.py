@@ -92,7 +92,8 @@ def models(case: Case, chosen: Export, exports: dict[str, Export], direction: st
         "Grad-CAM of several models on one scale, in **logits**: what a spot would add to a model's answer if the "
         "whole film were like it. One logit more multiplies the odds of pneumonia by 2.7, for every model alike."
     )
-    if others and _asked(case, "models", f"Ask the other {len(others)} too"):
+    ask_others = f"Ask the other {len(others)} too" if len(others) > 1 else "Ask the other one too"
+    if others and _asked(case, "models", ask_others):
         for model in others:
             try:
                 explanations[model.id] = cache.explain(model, case.radiograph.pixels)

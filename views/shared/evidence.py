@@ -3,15 +3,15 @@
 import pandas as pd
 import streamlit as st
 
-from cases.collections import COLLECTIONS
+from cases.collections import COLLECTIONS, films_of
 from cases.collections.base import CollectionUnavailable
 from cases.collections.folder import is_folder_id
-from cases.pixels import printable
 from model_zoo.predictions import DOUBTS, PredictionsError
 from model_zoo.registry import Export
 from views.shared import address, cache
 from views.shared.model_menu import choose_model
-from views.shared.words import export_problem, plain, way_out
+from views.shared.visitor import at_this_machine
+from views.shared.words import export_problem, folder_names, plain, way_out
 
 SYNTHETIC = (
     "**Synthetic images.** These phantoms were drawn by a program; no child was X-rayed. They show how the page works, "
@@ -31,7 +31,7 @@ def choose() -> tuple[Export, str, pd.DataFrame]:
     there is nothing to choose."""
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
-        export = choose_model(baselines=True, others=_kept_rows)
+        export = choose_model(baselines=True, others=kept_rows)
     if export is None:
         st.stop()
     with right:
@@ -41,7 +41,7 @@ def choose() -> tuple[Export, str, pd.DataFrame]:
     return export, *chosen
 
 
-def _kept_rows(export: Export) -> dict[str, str | None]:
+def kept_rows(export: Export) -> dict[str, str | None]:
     """What another model changes: where it has no rows of the set, neither the set nor what is chosen in it stays."""
     kept = address.kept("set", cache.prediction_sets(export))
     return kept if kept["set"] else {**kept, **_OF_A_SET}
@@ -109,8 +109,8 @@ def collection_of(name: str) -> str:
 def set_title(name: str) -> str:
     """ "chest_xray-test" as "Kermany chest X-rays (paediatric), test split"."""
     if is_folder_id(name):
-        root = cache.scored_folders().get(name)
-        return f"Folder {printable(root.name, 40)}, scored here" if root else "A folder that was scored here"
+        known = folder_names(cache.scored_folders()).get(name)
+        return f"Folder {known}, scored here" if known else "A folder that was scored here"
     collection_id, _, part = name.rpartition("-")
     title = getattr(COLLECTIONS.get(collection_id), "title", collection_id)
     return f"{title}, {_PARTS.get(part, part)}"
@@ -124,7 +124,7 @@ def missing_images(name: str) -> str | None:
     try:
         cache.collection(collection_id)
     except CollectionUnavailable as error:
-        return way_out(error)
+        return way_out(error, at_this_machine())
     return None
 
 
@@ -153,8 +153,10 @@ def remarks(name: str, export: Export) -> list[str]:
             "Images were split at random here, not patients: films of one child are on both sides, which flatters the "
             "model. It is shown because a published work did the same."
         )
-    if collection_id != card.data.collection and not is_synthetic(name):
+    if films_of(collection_id) != card.data.collection and not is_synthetic(name):
         found.append("The model learnt from another collection than this one.")
+    elif collection_id != card.data.collection and not is_synthetic(name):
+        found.append("These are small copies of films of the collection that the model learnt from.")
     return found
 
 

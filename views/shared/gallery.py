@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from cases.radiograph import RadiographError
-from views.shared import cache
+from views.shared import address, cache
 from views.shared.words import plain
 
 _CSS = """<style>
@@ -42,23 +42,26 @@ _CSS = """<style>
 </style>"""
 
 
-def thumbnail_grid(
-    collection_id: str, items: Sequence[str], captions: Sequence[str], key: str, columns: int = 6
-) -> str | None:
-    """Show thumbnails of a collection's images and return the id of the one that was just clicked, else None.
+def thumbnail_grid(collection_id: str, items: Sequence[str], captions: Sequence[str], key: str) -> None:
+    """Thumbnails of a collection's images; a click puts an image's id into the address.
 
-    items: image ids. captions: one short Markdown text per item, shown under its picture. columns: the most in a row;
-    a narrow screen gets fewer. key: unique on the page, letters, digits and "-" only, because it names a CSS class.
-    An image that cannot be read shows a sentence in its place, and the others stay. Raises CollectionUnavailable.
+    items: image ids. captions: one short Markdown text per item, shown under its picture. key: unique on the page,
+    letters, digits and "-" only, because it names a CSS class. An image that cannot be read shows a sentence in its
+    place, and the others stay. Raises CollectionUnavailable.
     """
-    clicked = []
 
     def button(place: int) -> None:
-        if st.button(captions[place], key=f"{key}-{items[place]}", type="tertiary", wrap=True):
-            clicked.append(items[place])
+        image_id = items[place]
+        st.button(
+            captions[place],
+            key=f"{key}-{image_id}",
+            type="tertiary",
+            wrap=True,
+            on_click=address.choose,
+            kwargs={"image": image_id},
+        )
 
-    _cards(collection_id, items, button, key, columns)
-    return clicked[0] if clicked else None
+    _cards(collection_id, items, button, key, columns=6)
 
 
 def thumbnail_links(
@@ -68,9 +71,10 @@ def thumbnail_links(
     key: str,
     page: str,
     views: Sequence[dict[str, str]],
-    columns: int = 6,
+    columns: int,
 ) -> None:
-    """As thumbnail_grid(), but each card leads to another page. page: its file. views: its parameters, per item."""
+    """As thumbnail_grid(), but each card leads to another page. page: its file. views: its parameters, per item.
+    columns: the most in a row; a narrow screen gets fewer."""
 
     def link(place: int) -> None:
         st.page_link(page, label=captions[place], query_params=views[place])

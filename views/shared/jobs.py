@@ -56,9 +56,9 @@ class Job:
                 if self.cancelled:
                     return
         except Exception as error:
-            logging.getLogger(__name__).exception("scoring a folder failed")
+            logging.getLogger(__name__).exception("a run in the background failed")
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            self.problem = f"Expected to read the folder and to write the results. Received: {reason}."
+            self.problem = f"Expected to read the images and to write the results. Received: {reason}."
         finally:
             _TURN.release()
 

@@ -36,10 +36,16 @@ def titles(exports: dict[str, Export]) -> dict[str, str]:
     }
 
 
+def beside_another_model(model: Export, others: Callable[[Export], dict]) -> dict[str, str | None]:
+    """The parameters that change when a page takes another model, which puts the images of an outcome on other pages,
+    and has operating points of its own. others: model -> the parameters of one page that change with it."""
+    return {"page": None, "threshold": None, **others(model)}
+
+
 def choose_model(baselines: bool = False, others: Callable[[Export], dict] = lambda _: {}) -> Export | None:
     """A menu of the working models. None when there is none.
 
-    baselines: as in working_models(). others: model -> the parameters of the page that change with it.
+    baselines: as in working_models(). others: as in beside_another_model().
     """
     exports = working_models(baselines)
     if not exports:
@@ -58,9 +64,8 @@ def choose_model(baselines: bool = False, others: Callable[[Export], dict] = lam
         list(exports),
         memory="model",
         explained=list(blind),
-        # Another model puts the images of an outcome on other pages, and has operating points of its own.
-        others=lambda model_id: {"page": None, "threshold": None, **others(exports[model_id])},
-        format_func=lambda model_id: exports[model_id].card.title,
+        others=lambda model_id: beside_another_model(exports[model_id], others),
+        format_func=titles(exports).get,
         filter_mode=None,
     )
     return exports[model_id]

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from cases.collections import films_of
 from cases.collections.base import LABEL_NAMES, CollectionUnavailable, Entry
 from cases.collections.folder import is_folder_id
 from cases.radiograph import Radiograph
@@ -21,11 +22,11 @@ def show(export: Export, name: str, label: int, radiograph: Radiograph) -> None:
     st.subheader("The training images most like it, to this model", anchor=False)
     if export.is_committee:
         st.caption("A committee has no features of its own to find them by. Its members have:")
-        members.show_ways(export)
+        members.show_ways(export, evidence.kept_rows)
         return
     own = export.card.data.collection
     # A folder may hold any film, those of the model's own collection too.
-    if evidence.collection_of(name) != own and not is_folder_id(name):
+    if films_of(evidence.collection_of(name)) != own and not is_folder_id(name):
         st.caption("The model learnt from another collection than this one, so no training image is its like.")
         return
     try:
@@ -82,7 +83,7 @@ def _show_start(export: Export, entries: tuple[Entry, ...], waiting: int, job: j
         "takes minutes, in the background."
     )
     if job and job.problem:
-        st.error(words.plain(job.problem), icon=":material/error:")
+        st.error(words.export_problem(job.problem), icon=":material/error:")
     label = f"Look at {waiting:,} training images"
     if waiting < len(entries):
         label = f"Go on: {waiting:,} of {len(entries):,} training images are left"

@@ -18,7 +18,8 @@ from cases.decode import decode
 from cases.pixels import printable
 from cases.radiograph import Radiograph, RadiographError
 from views.shared import address, cache
-from views.shared.words import plain, way_out
+from views.shared.visitor import at_this_machine
+from views.shared.words import folder_names, plain, way_out
 
 UPLOAD = "upload"
 PER_PAGE = 10
@@ -41,7 +42,8 @@ def choose_collection() -> str:
     """A choice of all collections, those that are not on this machine included, of the folders that were scored here,
     and UPLOAD."""
     titles = {name: made.title for name, made in COLLECTIONS.items()}
-    titles |= {name: f"Folder {plain(root.name)}" for name, root in cache.scored_folders().items()} | {UPLOAD: "Upload"}
+    titles |= {name: f"Folder {plain(known)}" for name, known in folder_names(cache.scored_folders()).items()}
+    titles |= {UPLOAD: "Upload"}
     return address.control(
         st.pills,
         "Where the X-ray comes from",
@@ -62,7 +64,7 @@ def choose_case(collection_id: str) -> Case | None:
     try:
         entries = cache.collection(collection_id).entries()
     except CollectionUnavailable as error:
-        st.info(way_out(error), icon=":material/folder_off:")
+        st.info(way_out(error, at_this_machine()), icon=":material/folder_off:")
         st.button(
             "Use the phantoms instead",
             on_click=address.choose,
@@ -173,7 +175,8 @@ def _choose_upload() -> Case | None:
         on_change=_receive_upload,
     )
     radiograph = st.session_state.get("upload")
-    if problem := st.session_state.get("upload_problem"):
+    # Streamlit empties a box that was not on the page for a while, and says nothing of it.
+    if (problem := st.session_state.get("upload_problem")) and st.session_state["upload_box"] is not None:
         kept = f" Still showing {plain(radiograph.source)}." if radiograph else ""
         st.error(plain(problem) + kept, icon=":material/broken_image:")
     st.caption("The file is read in memory for this visit only. Nothing is stored.")

@@ -6,6 +6,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
+from cases.collections import films_of
 from cases.phantom import Phantom
 from model_zoo import evaluation
 from model_zoo.lungs.regions import LungFields
@@ -140,7 +141,8 @@ def _opinion(case: Case, model: Export, probability: float, reference: pd.DataFr
     if reference is not None:
         share = evaluation.observed_share(reference, probability)
         st.markdown(words.observed(share, float(reference["label"].mean()), model.card.threshold.chosen_on))
-    if caution := words.caution(model.card.data.collection, case.collection_id, case.entry, case.radiograph.synthetic):
+    source = films_of(case.collection_id)
+    if caution := words.caution(model.card.data.collection, source, case.entry, case.radiograph.synthetic):
         st.caption(caution)
 
 

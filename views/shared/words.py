@@ -6,13 +6,16 @@ comes from outside (file names, messages about files) goes through plain() first
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from cases.collections.base import LABEL_NAMES, Entry
-from cases.settings import scored_root
+from cases.pixels import printable
+from cases.settings import data_root, scored_root, user_folder
 from model_zoo.evaluation import ObservedShare
 from model_zoo.intervals import Estimate
 from model_zoo.lungs import gate, regions
@@ -39,9 +42,26 @@ def plain(text: str) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
 
 
-def way_out(problem: Exception) -> str:
-    """What is wrong, letter by letter, but for the commands that mend it: they are shown as code, to be copied."""
-    return re.sub(r"\\`python \\-m (train [a-z ]+)\\`", r"`python -m \1`", plain(str(problem)))
+def folder_names(roots: dict[str, Path]) -> dict[str, str]:
+    """What each folder is called, as bare text, by collection id; with where it lies, if two have one name."""
+    names = {folder_id: printable(root.name, 40) for folder_id, root in roots.items()}
+    alike = Counter(names.values())
+    return {
+        folder_id: name if alike[name] == 1 else f"{name} in {printable(str(roots[folder_id].parent), 60)}"
+        for folder_id, name in names.items()
+    }
+
+
+def way_out(problem: Exception, here: bool) -> str:
+    """What is wrong, letter by letter, but for the commands that mend it: they are shown as code, to be copied.
+
+    here: whether the reader is at this very machine. Others are not told where on it data lies.
+    """
+    text = str(problem)
+    if not here:
+        text = text.replace(str(data_root()), "the data folder")
+        text = text.replace(str(user_folder() or data_root()), "the folder in LUNGLENS_FOLDER")
+    return re.sub(r"\\`python \\-m (train [a-z ]+)\\`", r"`python -m \1`", plain(text))
 
 
 def export_problem(problem: Exception | str) -> str:
@@ -319,12 +339,13 @@ def guessed(guess: str, entry: Entry) -> str:
     return f"You said {guess}: {'right' if right else 'not this time'}."
 
 
-def caution(trained_on: str, collection_id: str | None, entry: Entry | None, synthetic: bool) -> str | None:
+def caution(trained_on: str, films_of: str | None, entry: Entry | None, synthetic: bool) -> str | None:
     """Why the model's figures say less about this image than about its own test images, or None.
 
-    trained_on: the id of the collection that the model learnt from. collection_id and entry: None for an upload.
+    trained_on: the id of the collection that the model learnt from. films_of: that of the collection whose film this
+    is, or a copy of. films_of and entry: None for an upload.
     """
-    if collection_id == trained_on:
+    if films_of == trained_on:
         if entry.split in (None, "test"):
             return None
         return "The model may have learnt from this very image: expect it to do better here than on new ones."

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
+from model_zoo.evaluation import thinned
 from views.shared.figures.style import COLOURS, INK, QUIET_COLOUR, in_ink
 
 # How the colours come: drawn through, then dashed, then dotted.
@@ -33,7 +33,10 @@ def roc_curves(
     baselines: names that are dotted in ink, so that they are not taken for networks.
     """
     names = list(curves)
-    table = pd.concat([thinned(curve).assign(model=name).reset_index(names="order") for name, curve in curves.items()])
+    drawn = {name: thinned(curve, "specificity", "sensitivity", _POINTS) for name, curve in curves.items()}
+    table = pd.concat(
+        [curve.assign(model=name, order=range(len(curve))) for name, curve in drawn.items()], ignore_index=True
+    )
     table["false_alarms"] = 1 - table["specificity"]
     here = pd.DataFrame([(name, *points[name]) for name in names], columns=["model", "sensitivity", "specificity"])
     here["false_alarms"] = 1 - here["specificity"]
@@ -90,14 +93,6 @@ def roc_curves(
     return in_ink((chance + lines + marks).properties(height=460 + 20 * len(names)), ground)
 
 
-def thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    """At most _POINTS rows of evaluation.roc, evenly spaced along the drawn curve; the first and last one are kept."""
-    steps = curve[["sensitivity", "specificity"]].diff().abs().sum(axis=1)
-    length = steps.cumsum().to_numpy()
-    places = np.searchsorted(length, np.linspace(0, length[-1], _POINTS))
-    return curve.iloc[np.unique(np.concatenate([[0], places]))].reset_index(drop=True)
-
-
 def agreement_matrix(pairs: pd.DataFrame, names: list[str], measure: str, ground: str) -> alt.LayerChart:
     """comparison.agreement as a matrix, with names in first and second, in the order of names.
 
@@ -106,7 +101,7 @@ def agreement_matrix(pairs: pd.DataFrame, names: list[str], measure: str, ground
     lowest = pairs[measure].min()
     lowest = 0.0 if pd.isna(lowest) else min(lowest, 0.99)
     dark = lowest + _SWITCH * (1 - lowest)
-    pairs = pairs.assign(written=pairs[measure].map(_share if measure == "share" else "{:.2f}".format))
+    pairs = pairs.assign(written=pairs[measure].map(_share if measure == "share" else _kappa))
     axis = {"title": None, "grid": False, "domain": False, "ticks": False, "labelLimit": 150}
     base = alt.Chart(pairs).encode(
         x=alt.X(
@@ -133,6 +128,10 @@ def agreement_matrix(pairs: pd.DataFrame, names: list[str], measure: str, ground
     )
     chart = (tiles + text).properties(height=90 + 42 * len(names))
     return in_ink(chart, ground).configure_view(strokeWidth=0)
+
+
+def _kappa(value: float) -> str:
+    return "none" if pd.isna(value) else f"{value:.2f}"
 
 
 def _share(value: float) -> str:

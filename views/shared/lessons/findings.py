@@ -192,7 +192,7 @@ def without_lungs(exports: dict[str, Export]) -> Found:
 def heatmaps(exports: dict[str, Export]) -> Found:
     export = exports["champion"]
     columns = {
-        "alike after the head was randomised": (TEST, "head_redrawn"),
+        "alike after the head was randomised": (TEST, "head_randomised"),
         "evidence in the lungs": (TEST, "in_lungs"),
         "strongest spot in the opacity (phantoms)": (PHANTOMS, "pointing"),
     }
@@ -205,14 +205,14 @@ def heatmaps(exports: dict[str, Export]) -> Found:
         for method in (*TITLES, CENTRE)
     )
     alike, inside, _ = found.values()
-    redrawn = {method: estimate.value for method, estimate in alike.items() if method in TITLES}
-    if not redrawn or CENTRE not in inside:
+    randomised = {method: estimate.value for method, estimate in alike.items() if method in TITLES}
+    if not randomised or CENTRE not in inside:
         return Found(f"“{export.card.title}” was not measured on the test films yet.", table)
-    most, least = max(redrawn, key=redrawn.get), min(redrawn, key=redrawn.get)
+    most, least = max(randomised, key=randomised.get), min(randomised, key=randomised.get)
     text = (
         f"When the layers behind the heatmap forget all that they learnt, the maps of {TITLES[most]} stay the most "
-        f"alike ({redrawn[most]:.2f}, where one means the same), those of {TITLES[least]} the least "
-        f"({redrawn[least]:.2f}). A map that stays the same cannot tell what those layers learnt. "
+        f"alike ({randomised[most]:.2f}, where one means the same), those of {TITLES[least]} the least "
+        f"({randomised[least]:.2f}). A map that stays the same cannot tell what those layers learnt. "
         "The centre prior, a spot in the middle of every film, looks at nothing and has "
         f"{words.percent(inside[CENTRE].value)} of its evidence in the lungs: a map has to beat that before it proves "
         "anything."

@@ -197,7 +197,7 @@ def lessons(films: str) -> dict[str, Lesson]:
                     "Which methods' maps hardly change when the layers behind them forget what they learnt?",
                     _AUDIT,
                     "See what a randomised head does",
-                    {"set": TEST, "measure": "head_redrawn"},
+                    {"set": TEST, "measure": "head_randomised"},
                 ),
                 Step(
                     "On phantoms it is known where the opacity is. Which methods find it more often than a spot in "

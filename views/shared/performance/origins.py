@@ -122,7 +122,7 @@ def _show_members(scene: Scene) -> None:
         ).set_index("member"),
         width="content",
     )
-    members.show_ways(scene.export)
+    members.show_ways(scene.export, evidence.kept_rows)
     _show_limits(card)
 
 
