@@ -50,7 +50,7 @@ def operating_points(export: Export) -> list[OperatingPoint]:
         rules = {}
     for title, (rule, origin) in rules.items():
         try:
-            threshold = round(rule(validation["probability"].to_numpy(), validation["label"].to_numpy()), 6)
+            threshold = rule(validation["probability"].to_numpy(), validation["label"].to_numpy())
         except ValueError:
             # The validation rows lack a class.
             continue
