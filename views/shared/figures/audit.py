@@ -43,7 +43,7 @@ def audit_chart(
     strokes = strokes.encode(x, alt.Y("top:Q", axis=None, scale=rows), y2="bottom:Q", color=stroke)
     strokes = strokes.encode(tooltip=["model:N", alt.Tooltip("map:N", title="blind map"), value])
     colours = [COLOURS[methods.index(name) % len(COLOURS)] for name in shown]
-    legend = alt.Legend(**look, orient="top", columns=3, symbolType="circle", symbolSize=70)
+    legend = alt.Legend(**look, orient="top", columns=2, symbolType="circle", symbolSize=70)
     colour = alt.Color("method:N", scale=alt.Scale(domain=shown, range=colours), legend=legend)
     ends = [alt.Tooltip(f"{end}:Q", format=".3f") for end in ("low", "high")]
     base = alt.Chart(figures).encode(y=y, color=colour, tooltip=["model:N", "method:N", value, *ends])

@@ -144,4 +144,4 @@ def _show_formula(card: Card) -> None:
 
 
 def _show_limits(card: Card) -> None:
-    st.markdown("".join(f"\n- {words.plain(limit)}" for limit in card.limits))
+    st.markdown("**What to know of it**\n" + "".join(f"\n- {words.plain(limit)}" for limit in card.limits))
