@@ -13,6 +13,7 @@ import cv2
 import keras
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
@@ -94,7 +95,8 @@ def evaluate(folder: Path, collection_id: str) -> LungCard:
 
 
 def _gate(segmenter: LungSegmenter, collection: Collection, entries: Iterable[Entry], name: str) -> Gate:
-    maps = [segmenter.probabilities(segmenter.input(collection.load(e.id).pixels)[np.newaxis])[0] for e in entries]
+    bar = tqdm(entries, desc="limits of the lungs", unit="image", mininterval=1)
+    maps = [segmenter.probabilities(segmenter.input(collection.load(e.id).pixels)[np.newaxis])[0] for e in bar]
     limits = [
         round(float(np.quantile(values, TURNED_AWAY)), 4)
         for values in ([without_fragments(one > 0.5).mean() for one in maps], [confidence(one) for one in maps])
@@ -107,7 +109,7 @@ def _measure(folder: Path, collection: Collection, entries: Iterable[Entry], nam
     """Store rows and summary of these entries."""
     segmenter = LungSegmenter(folder)
     rows = []
-    for entry in entries:
+    for entry in tqdm(entries, desc=f"lungs on {name}", unit="image", mininterval=1):
         radiograph = collection.load(entry.id)
         probability = segmenter.probabilities(segmenter.input(radiograph.pixels)[np.newaxis])[0]
         found = cv2.resize(probability, (FILM, FILM), interpolation=cv2.INTER_LINEAR) > 0.5
