@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cases.phantom import PhantomParameters, generate
-from train.realism import exchange_rows, exchange_table
+from train.realism import exchange_rows, exchange_table, next_of_another
 
 FILES = {
     "NORMAL": ["IM-0001-0001.jpeg", "IM-0001-0002.jpeg", "IM-0002-0001.jpeg", "IM-0003-0001.jpeg"],
@@ -45,3 +45,7 @@ def test_a_child_is_one_patient_in_both_classes(data):
         assert table["label"].tolist() == [0, 0, 0, 1, 1, 1]
         assert not table["image_id"].duplicated().any()
     assert exchange_table(found, 0.5).count("\n| ") == 2
+
+
+def test_lungs_come_from_another_child():
+    assert next_of_another(np.array(["a", "a", "b", "a", "c", "c"])).tolist() == [2, 2, 3, 4, 0, 0]

@@ -98,12 +98,12 @@ def exchange_rows(engine: Reader, export: Export, root: Path) -> dict[str, pd.Da
     count = len(healthy)
     pick = np.linspace(0, len(sick[0]) - 1, count).astype(int)
     ill, ill_masks, ill_patients = (each[pick] for each in sick)
-    other, other_masks = np.roll(healthy, 1, axis=0), np.roll(healthy_masks, 1, axis=0)
+    others = next_of_another(healthy_patients)
 
     def scores(*films):
         return list(engine.probabilities(exchanged(*each) for each in zip(*films, strict=True)))
 
-    usual = scores(healthy, healthy_masks, other, other_masks)
+    usual = scores(healthy, healthy_masks, healthy[others], healthy_masks[others])
     changed = {
         "lungs": (healthy_patients, scores(healthy, healthy_masks, ill, ill_masks)),
         "rest": (ill_patients, scores(ill, ill_masks, healthy, healthy_masks)),
@@ -120,6 +120,14 @@ def exchange_rows(engine: Reader, export: Export, root: Path) -> dict[str, pd.Da
         )
         for name, (patients, probabilities) in changed.items()
     }
+
+
+def next_of_another(patients: np.ndarray) -> np.ndarray:
+    """Per place in an array (n,) of two or more patients, the next place of another one; after the last comes the
+    first."""
+    places = np.arange(len(patients))
+    ahead = [np.argmax(np.roll(patients, -place) != patients[place]) for place in places]
+    return (places + ahead) % len(patients)
 
 
 def exchange_table(rows: dict[str, pd.DataFrame], threshold: float) -> str:
