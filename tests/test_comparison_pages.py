@@ -18,7 +18,7 @@ from model_zoo import comparison, evaluation
 from model_zoo.card import Data, Reference, Training, Weights, write_card
 from model_zoo.history import HISTORY_COLUMNS
 from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
-from views.shared import cache
+from views.shared import cache, evidence
 from views.shared.figures import comparison as figures
 from views.shared.figures import history as history_figures
 
@@ -308,6 +308,11 @@ def test_agreement_is_written_only_on_tiles_that_it_fits(count, on_a_phone):
     # The widths of the tiles together at 390 and 1440 pixels, as seen in Chromium.
     assert eval(condition, {"width": 215}) is on_a_phone
     assert eval(condition, {"width": 835})
+
+
+def test_a_remark_on_some_models_names_them(root, monkeypatch):
+    monkeypatch.setattr(evidence, "remarks", lambda _, export: ["On all."] + ["On some."] * (export.id == "beta"))
+    assert [remark.value for remark in visit(COMPARE, set=TEST).info] == ["On all.", "Beta: On some."]
 
 
 def test_many_long_curves_are_told_apart_and_thinned():

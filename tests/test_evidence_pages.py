@@ -16,7 +16,7 @@ from cases.collections import open_collection
 from model_zoo import evaluation
 from model_zoo.card import Data, Reference, write_card
 from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
-from views.shared import cache
+from views.shared import cache, evidence
 
 ROOT = Path(__file__).resolve().parent.parent
 PERFORMANCE, ERRORS = "views/evidence/performance.py", "views/evidence/errors.py"
@@ -100,6 +100,13 @@ def charts(app: AppTest) -> list[dict]:
 
 def press(app: AppTest, label: str) -> AppTest:
     return healthy(next(button for button in app.button if button.label == label).click().run())
+
+
+def test_copies_of_the_films_are_not_called_another_collection(root):
+    export = cache.exports()[0]["alpha"]
+    assert "These are small copies of films" in " ".join(evidence.remarks("medmnist-test", export))
+    assert "another collection" in " ".join(evidence.remarks("elsewhere-test", export))
+    assert not evidence.remarks("chest_xray-test", export)
 
 
 @pytest.mark.parametrize("name", ["chest_xray-test", "phantom-test"])

@@ -217,6 +217,15 @@ def test_a_bad_upload_is_answered_with_a_sentence_and_keeps_what_was_there(fake_
     assert "good" not in shown(app)
 
 
+def test_a_card_with_another_temperature_gives_other_answers(tiny, monkeypatch):
+    pixels = generate(PhantomParameters(7)).pixels
+    before = cache.explain(tiny, pixels).probability
+    card = dataclasses.replace(tiny.card, temperature=4 * tiny.card.temperature)
+    changed = dataclasses.replace(tiny, card=card)
+    monkeypatch.setattr(cache, "exports", lambda: ({"tiny": changed}, {}))
+    assert cache.explain(changed, pixels).probability != before
+
+
 def test_the_address_reproduces_the_view(fake_model):
     app = open_page(DIAGNOSE, model="tiny", collection="phantom", image="test/0001-lobar")
     control(app.get("toggle"), "answer phantom test/0001-lobar").set_value(True).run()

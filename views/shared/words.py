@@ -58,9 +58,9 @@ def way_out(problem: Exception, here: bool) -> str:
     here: whether the reader is at this very machine. Others are not told where on it data lies.
     """
     text = str(problem)
-    if not here:
-        text = text.replace(str(data_root()), "the data folder")
-        text = text.replace(str(user_folder() or data_root()), "the folder in LUNGLENS_FOLDER")
+    for place, name in ((user_folder(), "the folder in LUNGLENS_FOLDER"), (data_root(), "the data folder")):
+        if place and not here:
+            text = text.replace(str(place), name)
     return re.sub(r"\\`python \\-m (train [a-z ]+)\\`", r"`python -m \1`", plain(text))
 
 
