@@ -30,7 +30,7 @@ from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus  # isort: skip
 from tf_keras_vis.layercam import Layercam  # isort: skip
 
 # How far augmented Grad-CAM moves the film along each axis, in cells of the heatmap. On 60 phantoms outside the test
-# split the pointing game was best so for three of four networks, beside fewer or nearer places or no mirror images.
+# split, fewer or nearer places, or no mirror images, had no better pointing game for three of four networks.
 CELL_SHIFTS = (-0.8, -0.4, 0.0, 0.4, 0.8)
 # Score-CAM's time grows with the maps it tries; a network may have 1,500.
 SCORECAM_MAPS = 64
