@@ -1,6 +1,7 @@
 """Experiments towards the champion: stress that can be repeated, and a page made from rows."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -87,6 +88,13 @@ def test_rows_are_whole():
 def test_the_page_is_what_the_command_writes(tmp_path):
     fresh = experiments.write_experiments(scan()[0], tmp_path / "experiments.md")
     assert experiments.PAGE.read_text(encoding="utf-8") == fresh, "run `python -m train experiments --write-only`"
+
+
+def test_what_the_words_compare_was_run_as_often_as_a_claim_needs():
+    compared = re.findall(r"\{unseen\[(.+?)\]\}", experiments.WORDS.read_text(encoding="utf-8"))
+    runs = experiments.read_rows().drop_duplicates(["experiment", "repeat"])["experiment"].value_counts()
+    assert len(compared) > 5
+    assert {name: runs[name] for name in compared if runs[name] < experiments.REPEATS} == {}
 
 
 def test_a_figure_in_the_words_says_of_how_many_runs_it_is():

@@ -281,7 +281,8 @@ def _tried_table(rows: pd.DataFrame) -> str:
         own = finals[finals["experiment"] == name]
         if len(own):
             figures = [_spread(own[column]) for column in shown]
-            minutes = f"{own['seconds'].mean() / 60:.0f}"
+            # Not the mean: a run may have waited for others.
+            minutes = f"{own['seconds'].median() / 60:.0f}"
             lines.append([f"`{name}`", experiment.why, *figures, str(len(own)), minutes, _kept(experiment)])
     return table(["experiment", "what", *shown, "runs", "minutes", "kept"], lines)
 
