@@ -21,7 +21,7 @@ def recipe(quick: bool = False) -> Recipe:
         averaged_runs=1 if quick else 2,
         id="champion",
         title="Champion, gated by lung",
-        summary="Learnt from lung masks to weigh only what lies in the lungs, so that its heatmap lies there too.",
+        summary="Learnt from lung masks to weigh what lies in the lungs more than what lies beside them.",
         limits=(
             *taught.limits,
             "The fourteenth recipe towards this name that was read on the test split, 36 runs in all: validation "
