@@ -1,5 +1,6 @@
 """The page performance: one threshold moves all of it, its address reproduces it, and its figures can be kept."""
 
+import dataclasses
 import io
 import json
 
@@ -31,6 +32,7 @@ from views.shared import cache
 from views.shared.figures import curves, performance, printed
 from views.shared.performance import charts as charts_of_threshold
 from views.shared.performance import report
+from views.shared.performance.operating_points import operating_points
 
 SLIDER, PREVALENCE = "performance.threshold", "performance.prevalence"
 
@@ -94,6 +96,17 @@ def test_the_slider_moves_matrix_rates_and_predictive_values_and_the_address_rep
     assert "threshold" not in app.query_params
     link = next(element for element in app.get("page_link") if "errors" in element.proto.page)
     assert "threshold" not in link.proto.query_string
+
+
+def test_a_rule_that_finds_the_card_s_rounded_threshold_again_is_the_model_s_own(validated):
+    validation = rows_in(validated, "alpha", "phantom-validation")
+    found = at_sensitivity(validation["probability"].to_numpy(), validation["label"].to_numpy(), 0.95)
+    export = cache.exports()[0]["alpha"]
+    for value, same in ((found + 5e-7, True), (found + 5e-6, False)):
+        card = dataclasses.replace(export.card, threshold=dataclasses.replace(export.card.threshold, value=value))
+        own, computed, *_ = operating_points(dataclasses.replace(export, card=card))
+        assert computed.title == "Sensitivity 95%"
+        assert (computed.threshold == own.threshold) is same
 
 
 def test_operating_points_are_computed_on_validation_rows_only(validated):

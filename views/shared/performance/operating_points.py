@@ -16,6 +16,8 @@ from views.shared import address, cache, evidence, words
 from views.shared.frame import ground
 
 KEY = "performance.threshold"
+# Earlier cards have their threshold with six decimals: what is computed within that is the model's own.
+_AS_CARDS_ROUND = 1e-6
 # The page is long, and what the slider moves is all over it.
 _STICKY = """<style>
 [data-testid="stLayoutWrapper"]:has(> .st-key-threshold) {{
@@ -54,6 +56,8 @@ def operating_points(export: Export) -> list[OperatingPoint]:
         except ValueError:
             # The validation rows lack a class.
             continue
+        if abs(threshold - own.value) < _AS_CARDS_ROUND:
+            threshold = own.value
         found.append(OperatingPoint(title, threshold, f"{origin}, computed on {chosen_on}", str(threshold)))
     return [*found, OperatingPoint("0.5", 0.5, "more likely than not; chosen on no images", "0.5")]
 
