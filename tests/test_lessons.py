@@ -9,7 +9,6 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from test_pages import FakeEngine, control, empty_caches, fake_model, open_page, shown, tiny  # noqa: F401
 
-from model_zoo.lungs.gate import Look
 from model_zoo.predictions import PredictionsError
 from views.shared import cache, reading
 from views.shared.lessons import findings
@@ -33,7 +32,7 @@ def exports():
 def no_model_runs(monkeypatch):
     engine = FakeEngine()
     monkeypatch.setattr(cache, "_resident", lambda model_id, fingerprint: (engine, Lock()))
-    monkeypatch.setattr(cache, "look", lambda radiograph: Look(engine.lungs, ()))
+    monkeypatch.setattr(cache, "_chest_gate", lambda modified: (engine, Lock()))
     monkeypatch.setattr(cache, "explainers", dict)
 
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -15,6 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from cases.phantom import PhantomParameters, generate
+from cases.radiograph import Radiograph
 from model_zoo.card import CardError
 from model_zoo.lungs import gate
 from model_zoo.lungs.gate import Look
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("empty_caches")
 @pytest.fixture
 def empty_caches():
     """What one test caches, another must not see."""
-    for function in (cache.collection, cache._radiograph, cache._explanation, cache._resident):
+    for function in (cache.collection, cache._radiograph, cache._explanation, cache._begun_look, cache._resident):
         function.clear()
 
 
@@ -59,7 +60,7 @@ class FakeExplanation:
 
 
 class FakeEngine:
-    """Counts how often it is asked; its map can be set, and what a committee's members say."""
+    """Counts how often it is asked; its map can be set, and what a committee's members say. It is its own gate."""
 
     asked = 0
     probability = 0.7
@@ -75,12 +76,15 @@ class FakeEngine:
         self.asked += len(images)
         return [FakeExplanation(self.signed_map, self.probability, self.members) for _ in images]
 
+    def look(self, radiograph: Radiograph) -> Look:
+        return Look(self.lungs, self.doubts)
+
 
 @pytest.fixture
 def fake_model(tiny, monkeypatch) -> FakeEngine:
     """An engine in place of the tiny model's, and lungs that are known. Nothing of TensorFlow runs."""
     engine = FakeEngine()
-    monkeypatch.setattr(cache, "look", lambda radiograph: Look(engine.lungs, engine.doubts))
+    monkeypatch.setattr(cache, "_chest_gate", lambda modified: (engine, Lock()))
     monkeypatch.setattr(cache, "_resident", lambda model_id, sha256: (engine, Lock()))
     monkeypatch.setattr(cache, "explainers", dict)
     return engine
@@ -358,13 +362,32 @@ def test_every_doubt_has_words(fake_model):
 
 
 def test_a_broken_lung_network_is_named_and_the_model_still_speaks(fake_model, monkeypatch):
-    def broken(radiograph):
+    def broken(modified):
         raise CardError("card.json: expected JSON")
 
-    monkeypatch.setattr(cache, "look", broken)
+    monkeypatch.setattr(cache, "_chest_gate", broken)
     app = open_page(DIAGNOSE, collection="phantom")
     assert "cannot be outlined" in app.warning[0].value
     assert "The model calls this" in html(app)
+
+
+def test_the_lungs_are_looked_for_while_the_model_is_asked(fake_model):
+    looking, asked, look, explain = Event(), Event(), fake_model.look, fake_model.explain
+
+    def look_meanwhile(radiograph):
+        looking.set()
+        assert asked.wait(30)
+        return look(radiograph)
+
+    def explain_meanwhile(images):
+        assert looking.wait(30)
+        asked.set()
+        return explain(images)
+
+    fake_model.look, fake_model.explain = look_meanwhile, explain_meanwhile
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert not app.exception
+    assert control(app.get("toggle"), "outline_lungs").value
 
 
 def test_guessing_comes_before_the_opinion(fake_model):

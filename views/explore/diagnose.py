@@ -3,7 +3,7 @@
 import streamlit as st
 
 from model_zoo.registry import ExportError
-from views.shared import address, cache, evidence, picker, reading
+from views.shared import address, cache, evidence, lungs, picker, reading
 from views.shared.model_menu import choose_model
 from views.shared.words import export_problem
 
@@ -16,6 +16,7 @@ with st.container(horizontal=True, vertical_alignment="top", gap="medium"):
 case = picker.choose_case(collection_id)
 
 if case and model:
+    lungs.begin(case.radiograph)
     try:
         explanation = cache.explain(model, case.radiograph.pixels)
     except ExportError as error:

@@ -7,6 +7,7 @@ TensorFlow is imported when the first model is asked for, not before.
 
 import hashlib
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
@@ -36,6 +37,8 @@ from views.shared import jobs
 from views.shared.visitor import may_read
 
 MAX_MODELS = models_in_memory()
+
+_LOOKS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="look")
 
 
 def exports() -> tuple[dict[str, Export], dict[str, str]]:
@@ -82,16 +85,30 @@ def _chest_gate(modified: int):
     return ChestGate(LungSegmenter()), Lock()
 
 
+def begin_look(radiograph: Radiograph) -> Future[Look]:
+    """look() in the background, while a model is asked: on two cores both together take less time than in turn.
+
+    Raises as look().
+    """
+    return _begun_look(_modified(GATE_CARD), digest_of(radiograph.pixels), radiograph.colour, radiograph)
+
+
+@st.cache_resource(max_entries=512, show_spinner=False)
+def _begun_look(modified: int, digest: str, colour: float, _radiograph: Radiograph) -> Future[Look]:
+    gate, lock = _chest_gate(modified)
+
+    def locked_look() -> Look:
+        with lock:
+            return gate.look(_radiograph)
+
+    return _LOOKS.submit(locked_look)
+
+
 def look(radiograph: Radiograph) -> Look:
     """ChestGate.look at one radiograph. Raises ExportError and CardError for a network or gate that cannot be used."""
-    return _look(_modified(GATE_CARD), digest_of(radiograph.pixels), radiograph.colour, radiograph)
-
-
-@st.cache_data(max_entries=512, show_spinner="Finding the lungs…")
-def _look(modified: int, digest: str, colour: float, _radiograph: Radiograph):
-    gate, lock = _chest_gate(modified)
-    with lock:
-        return gate.look(_radiograph)
+    begun = begin_look(radiograph)
+    with nullcontext() if begun.done() else st.spinner("Finding the lungs…"):
+        return begun.result()
 
 
 def explainers() -> dict:

@@ -1,5 +1,7 @@
 """What the app says of lungs: outlines on a film, where the evidence lies, and a warning where there are none."""
 
+from contextlib import suppress
+
 import numpy as np
 import streamlit as st
 
@@ -14,6 +16,12 @@ from views.shared.frame import ground
 from views.shared.probability_scale import NORMAL_COLOUR, PNEUMONIA_COLOUR
 
 OUTLINE = (130, 235, 175)
+
+
+def begin(radiograph: Radiograph) -> None:
+    """Begin what find() waits for, before a model is asked. What is wrong with it is for find() to say."""
+    with suppress(ExportError, CardError):
+        cache.begin_look(radiograph)
 
 
 def find(radiograph: Radiograph) -> LungFields | None:
