@@ -1,0 +1,1 @@
+"""The parts of the page compare (views/evidence/compare.py), one file per subject."""
