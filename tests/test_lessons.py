@@ -31,6 +31,7 @@ def exports():
 @pytest.fixture
 def no_model_runs(monkeypatch):
     engine = FakeEngine()
+    engine.members = (0.2, 0.9)
     monkeypatch.setattr(cache, "_resident", lambda model_id, fingerprint: (engine, Lock()))
     monkeypatch.setattr(cache, "_chest_gate", lambda modified: (engine, Lock()))
     monkeypatch.setattr(cache, "explainers", dict)
@@ -138,6 +139,22 @@ def test_films_that_one_of_two_models_alone_gets_right_are_counted(exports):
     found = findings.luck(exports).table.iloc[-1]
     assert found["it alone is right"] == str((right["champion"] & ~right["cnn8"]).sum())
     assert found["the other alone is right"] == str((right["cnn8"] & ~right["champion"]).sum())
+
+
+def test_the_more_networks_agree_the_fewer_are_wrong_and_the_rest_is_wrong_together(exports):
+    rows = [rows_of(exports, model_id).set_index("image_id").sort_index() for model_id in findings.OPINIONS]
+    ill = rows[0]["label"] == 1
+    right = sum(
+        ((table["probability"] >= exports[model_id].card.threshold.value) == ill).astype(int)
+        for model_id, table in zip(findings.OPINIONS, rows, strict=True)
+    )
+    found = findings.opinions(exports)
+    table = found.table.set_index("say the same")
+    assert list(table.index) == ["5 of 5", "4 of 5", "3 of 5"]
+    assert list(table["films"]) == [str(right.isin(split).sum()) for split in ([0, 5], [1, 4], [2, 3])]
+    assert list(table["wrong"]) == [str((right == wrong).sum()) for wrong in (0, 1, 2)]
+    assert f"But on {(right == 0).sum()} of these films" in found.text
+    assert f"{((right == 0) & ~ill).sum()} of them are of healthy children" in found.text
 
 
 def test_guesses_are_counted_beside_the_models(exports, monkeypatch):

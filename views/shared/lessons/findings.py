@@ -26,6 +26,8 @@ TEST, VALIDATION, PHANTOMS = "chest_xray-test", "chest_xray-validation", "phanto
 # Of the children in a clinic, so many are ill.
 COMMON, RARE, VERY_RARE = 0.2, 0.05, 0.01
 BANDS = 5
+# Networks of as many makes, an odd number, so that there is always a majority.
+OPINIONS = ("champion", "cnn11", "mobilenetv2", "resnet50-bn", "vgg16-weighted")
 
 
 def guesses(exports: dict[str, Export]) -> Found:
@@ -279,6 +281,33 @@ def luck(exports: dict[str, Export]) -> Found:
         f"both get right or both get wrong says nothing of which is better.{again}"
     )
     return Found(text, pd.DataFrame(lines))
+
+
+def opinions(exports: dict[str, Export]) -> Found:
+    images = comparison.common({model_id: _rows(exports[model_id], TEST) for model_id in OPINIONS})
+    calls = comparison.calls(images, {model_id: exports[model_id].card.threshold.value for model_id in OPINIONS})
+    votes, asked = calls.sum(axis=1), len(OPINIONS)
+    called = votes > asked / 2
+    wrong, majority = called.ne(images["label"] == 1), votes.where(called, asked - votes)
+    lines = []
+    for size, group in wrong.groupby(majority):
+        share = clustered_share(group, images.loc[group.index, "patient_id"])
+        lines.append(
+            {
+                "say the same": f"{size} of {asked}",
+                "films": f"{len(group):,}",
+                "wrong": f"{group.sum():,}",
+                "share of them": words.rate(share),
+            }
+        )
+    together = wrong & (majority == asked)
+    text = (
+        f"Of these {asked} networks the majority is wrong on {wrong.sum():,} of {len(images):,} films. Where they "
+        f"disagree it is wrong far more often, so that a disagreement is worth a warning. But on {together.sum():,} of "
+        f"these films all {asked} are wrong together, and nothing warns: {(together & called).sum():,} of them are of "
+        "healthy children, called pneumonia by each."
+    )
+    return Found(text, pd.DataFrame(reversed(lines)))
 
 
 def nonsense(exports: dict[str, Export]) -> Found:

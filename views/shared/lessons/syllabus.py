@@ -264,6 +264,37 @@ def lessons(films: str) -> dict[str, Lesson]:
             talk="A paper tries twenty networks and reports the best. How much of its figure is luck, and what would "
             "show it?",
         ),
+        "opinions": Lesson(
+            title="Five opinions",
+            minutes=15,
+            aim="Say what it tells when models disagree, and what it does not tell when they agree.",
+            question="Networks of different makes read the same film, and all say pneumonia. Can all of them be wrong?",
+            steps=(
+                Step(
+                    "The films over which the models part most come first. Open some: would you be sure?",
+                    _ERRORS,
+                    "See what they dispute",
+                    {"model": "committee", "set": TEST, "outcome": "all", "sort": "disagreement"},
+                ),
+                Step(
+                    "Read films with the committee until it warns that its members disagree. Do they look at the same "
+                    "place?",
+                    _READ,
+                    "Ask the committee",
+                    {"collection": films, "model": "committee"},
+                ),
+                Step(
+                    "Below the chart of agreement: what do all models get wrong, and in which direction?",
+                    _COMPARE,
+                    "See what all get wrong",
+                    {"set": TEST},
+                ),
+            ),
+            models=findings.OPINIONS,
+            find=findings.opinions,
+            talk="All of them learnt from the same films and labels. Whose second opinion would be worth more, and who "
+            "should read the films that they dispute?",
+        ),
         "nonsense": Lesson(
             title="It always answers",
             minutes=10,
