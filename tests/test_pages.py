@@ -390,6 +390,14 @@ def test_the_lungs_are_looked_for_while_the_model_is_asked(fake_model):
     assert control(app.get("toggle"), "outline_lungs").value
 
 
+def test_a_look_that_failed_is_tried_again(fake_model):
+    fake_model.look, look = lambda radiograph: 1 / 0, fake_model.look
+    app = open_page(DIAGNOSE, collection="phantom")
+    assert len(app.exception) == 1
+    fake_model.look = look
+    assert not app.run().exception
+
+
 def test_guessing_comes_before_the_opinion(fake_model):
     app = open_page(DIAGNOSE, collection="phantom", image="test/0001-lobar")
     control(app.get("toggle"), "guess_first").set_value(True).run()

@@ -107,8 +107,13 @@ def _begun_look(modified: int, digest: str, colour: float, _radiograph: Radiogra
 def look(radiograph: Radiograph) -> Look:
     """ChestGate.look at one radiograph. Raises ExportError and CardError for a network or gate that cannot be used."""
     begun = begin_look(radiograph)
-    with nullcontext() if begun.done() else st.spinner("Finding the lungs…"):
-        return begun.result()
+    try:
+        with nullcontext() if begun.done() else st.spinner("Finding the lungs…"):
+            return begun.result()
+    except Exception:
+        # Or the same failure would be answered again, without another try.
+        _begun_look.clear()
+        raise
 
 
 def explainers() -> dict:
