@@ -237,7 +237,8 @@ def bin_numbers(probability: np.ndarray, bins: int) -> np.ndarray:
 class ObservedShare:
     """Of `images` reference images with the most similar probability, `pneumonia` were pneumonia.
 
-    low, high: 95% interval of the share (Clopper and Pearson 1934). lowest, highest: the range of their probabilities.
+    low, high: 95% interval of the share (Clopper and Pearson 1934), as if each patient had one image. lowest, highest:
+    the range of their probabilities.
     """
 
     images: int
@@ -267,7 +268,8 @@ def observed_share(rows: pd.DataFrame, probability: float, neighbours: int = 50)
     distance = np.abs(log_odds(rows["probability"].to_numpy()) - log_odds(probability))
     chosen = rows[distance <= np.sort(distance)[min(neighbours, len(rows)) - 1]]
     images, pneumonia = len(chosen), int(chosen["label"].sum())
-    low, high = exact_interval(pneumonia, images)
+    patients = chosen["patient_id"].nunique()
+    low, high = exact_interval(pneumonia / images * patients, patients)
     return ObservedShare(
         images, pneumonia, low, high, float(chosen["probability"].min()), float(chosen["probability"].max())
     )

@@ -346,6 +346,13 @@ def test_observed_share_has_the_exact_binomial_interval(pneumonia, images):
     assert (share.low, share.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
+def test_the_interval_of_an_observed_share_counts_patients_and_not_their_images():
+    rows = rows_of([1] * 30 + [0] * 10, [0.5] * 40, np.arange(40) // 5)
+    share = evaluation.observed_share(rows, 0.5)
+    exact = binomtest(6, 8).proportion_ci(method="exact")
+    assert (share.images, share.low, share.high) == (40, pytest.approx(exact.low), pytest.approx(exact.high))
+
+
 def test_observed_share_takes_the_nearest_in_log_odds():
     rows = rows_of([0, 0, 1, 1], [0.5, 0.9, 0.99, 0.9999])
     share = evaluation.observed_share(rows, 0.98, neighbours=2)
