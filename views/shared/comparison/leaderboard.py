@@ -31,10 +31,10 @@ def show_leaderboard(scene: Scene) -> None:
     )
     st.dataframe(table, hide_index=True, width="stretch", column_config={"model": st.column_config.Column(pinned=True)})
     st.caption(
-        "Sorted by AUROC. In brackets the 95% interval by bootstrap over patients, exact for rates of 0 and 1. "
-        "Accuracy, sensitivity and specificity are at each model's own operating point, which was never chosen on a "
-        "test split. ECE is the calibration error: how far the probabilities are from the share that really had "
-        "pneumonia; 0 is best."
+        "Sorted by AUROC. In brackets the 95% interval by bootstrap over patients, exact for rates of 0 and 1, and "
+        "Newcombe's (2006) for an AUROC of 0, of 1 or of few patients. Accuracy, sensitivity and specificity are at "
+        "each model's own operating point, which was never chosen on a test split. ECE is the calibration error: how "
+        "far the probabilities are from the share that really had pneumonia; 0 is best."
     )
     counts = {scene.titles[model_id]: len(table) for model_id, table in scene.rows.items()}
     ids = [frozenset(table["image_id"]) for table in scene.rows.values()]

@@ -73,8 +73,7 @@ def show_subgroups(scene: Scene, threshold: float) -> None:
     st.caption(
         "“Called right” is sensitivity for a kind of pneumonia and specificity for a series of normal films. AUROC "
         "compares a kind of pneumonia with all normal images, and a series of normal films with all pneumonias. Few "
-        "images make wide intervals: look at these before believing that two groups differ. An AUROC of 1 has a "
-        "single point in place of an interval, because resamples order their images as well: that promises too much."
+        "images make wide intervals: look at these before believing that two groups differ."
     )
     offer(
         scene,
