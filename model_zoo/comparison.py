@@ -75,7 +75,11 @@ def delong(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def auroc_difference(first: np.ndarray, second: np.ndarray, positive: np.ndarray) -> Difference:
-    """DeLong's test of two models' scores (n,) of the same images. nan with fewer than two images of a kind."""
+    """DeLong's test of two models' scores (n,) of the same images. nan with fewer than two images of a kind.
+
+    The interval is nan where the estimated variance is 0, as it is of two AUROCs that are each 0, 1, or of scores that
+    are all alike: that tells nothing of other images. So is p then, unless there is no difference at all.
+    """
     if min(positive.sum(), (~positive).sum()) < 2:
         return Difference(Estimate(np.nan, np.nan, np.nan), np.nan)
     areas, covariance = delong(np.stack([first, second]), positive)
@@ -83,9 +87,11 @@ def auroc_difference(first: np.ndarray, second: np.ndarray, positive: np.ndarray
     contrast = np.array([1, -1])
     # Rounding may leave a variance of 0 slightly below it.
     error = float(np.sqrt(max(contrast @ covariance @ contrast, 0)))
+    if error == 0:
+        return Difference(Estimate(difference, np.nan, np.nan), np.nan if difference else 1.0)
     reach = float(norm.ppf(0.975)) * error
-    p = float(difference == 0) if error == 0 else float(2 * norm.sf(abs(difference) / error))
-    return Difference(Estimate(difference, difference - reach, difference + reach), p)
+    p = float(2 * norm.sf(abs(difference) / error))
+    return Difference(_within(difference, difference - reach, difference + reach), p)
 
 
 def auroc_difference_by_patient(
@@ -112,8 +118,13 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> Discordance:
     p = float(binomtest(first_only, apart).pvalue) if apart else 1.0
     centre = (first_only - second_only) / (images + 2)
     reach = float(norm.ppf(0.975) * np.sqrt(((apart + 1) / (images + 2) - centre**2) / (images + 2)))
-    estimate = Estimate((first_only - second_only) / images, centre - reach, centre + reach)
+    estimate = _within((first_only - second_only) / images, centre - reach, centre + reach)
     return Discordance(first_only, second_only, Difference(estimate, p))
+
+
+def _within(difference: float, low: float, high: float) -> Estimate:
+    """No difference of two shares is beyond -1 or 1."""
+    return Estimate(difference, max(low, -1.0), min(high, 1.0))
 
 
 def calls(images: pd.DataFrame, thresholds: dict[str, float]) -> pd.DataFrame:

@@ -85,8 +85,23 @@ class TestDeLong:
     def test_a_model_against_itself_and_too_few_images(self):
         scores, positive = noisy(50, 2)
         same = comparison.auroc_difference(scores[0], scores[0], positive)
-        assert (same.estimate.value, same.estimate.low, same.estimate.high, same.p) == (0, 0, 0, 1)
+        assert (same.estimate.value, same.p) == (0, 1)
         assert np.isnan(comparison.auroc_difference(*scores, np.ones(50, bool)).p)
+
+    def test_without_a_variance_there_is_no_interval_and_no_p_of_a_difference(self):
+        positive = np.array([False, False, True, True])
+        perfect, constant = np.array([0.1, 0.2, 0.8, 0.9]), np.full(4, 0.5)
+        found = comparison.auroc_difference(perfect, constant, positive)
+        assert found.estimate.value == 0.5
+        assert np.isnan([found.estimate.low, found.estimate.high, found.p]).all()
+        alike = comparison.auroc_difference(perfect, perfect**2, positive)
+        assert (alike.estimate.value, alike.p) == (0, 1)
+        assert np.isnan(alike.estimate.low)
+
+    def test_an_interval_ends_at_1(self):
+        first, second = np.array([0.1, 0.3, 0.2, 0.8, 0.9]), np.array([0.5, 0.9, 0.6, 0.4, 0.8])
+        found = comparison.auroc_difference(first, second, np.array([False, False, True, True, True])).estimate
+        assert -1 <= found.low < found.value < found.high == 1
 
     def test_p_is_uniform_where_there_is_no_difference(self):
         rng = np.random.default_rng(0)
@@ -155,6 +170,12 @@ class TestMcNemar:
         found = comparison.mcnemar(right, right)
         assert (found.accuracy.estimate.value, found.accuracy.p) == (0, 1)
         assert found.accuracy.estimate.low < 0 < found.accuracy.estimate.high
+
+    def test_its_interval_ends_at_1(self):
+        found = comparison.mcnemar(np.ones(3, bool), np.zeros(3, bool)).accuracy.estimate
+        assert (found.value, found.high) == (1, 1)
+        turned = comparison.mcnemar(np.zeros(3, bool), np.ones(3, bool)).accuracy.estimate
+        assert (turned.low, turned.high) == (-1, -found.low)
 
     def test_its_interval_covers(self):
         """Of 95 in 100 simulated comparisons, give or take, the interval holds the true difference of 0.08."""

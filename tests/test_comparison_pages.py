@@ -222,6 +222,17 @@ def test_rows_of_one_class_show_what_they_can(root):
     assert "AUROC cannot be compared" in text(app)
 
 
+def test_models_that_rank_a_few_films_without_a_mistake_are_not_told_apart(root):
+    for model_id, ill in (("alpha", 0.8), ("beta", 0.5)):
+        rows = rows_in(root, model_id).groupby("label").head(3)
+        write_predictions(
+            rows.assign(probability=rows["label"] * (ill - 0.5) + 0.5), root / model_id / "predictions" / f"{TEST}.csv"
+        )
+    told = text(visit(COMPARE))
+    assert "has no answer where each model ranks all images of a kind alike" in told
+    assert "fewer than 0.1%" not in told
+
+
 def test_images_that_all_get_wrong_link_to_the_errors_page(root):
     app = visit(COMPARE)
     images = comparison.common({model_id: rows_in(root, model_id) for model_id in ("beta", "alpha")})

@@ -52,7 +52,10 @@ def show_pair(scene: Scene) -> None:
         ).set_index("figure")
     )
     if pd.isna(area.p):
-        st.markdown("AUROC cannot be compared, because it needs at least two normal images and two pneumonias.")
+        st.markdown(
+            "AUROC cannot be compared: DeLong's test needs at least two normal images and two pneumonias, and has no "
+            "answer where each model ranks all images of a kind alike."
+        )
     else:
         st.markdown(
             f"**AUROC**: of all pairs of a pneumonia and a normal image, {one} puts the pneumonia higher in "
