@@ -194,7 +194,10 @@ def roc(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def roc_band(rows: pd.DataFrame, resamples: int = 500, seed: int = 0) -> pd.DataFrame:
-    """Pointwise 95% band of the ROC curve: specificity on a grid of 101, sensitivity low and high."""
+    """Pointwise 95% band of the ROC curve: specificity on a grid of 101, sensitivity low and high.
+
+    Where all pneumonias are caught, or no normal image is called, the resamples agree, and the band is too narrow.
+    """
     grid = np.linspace(0, 1, 101)
     curves = [
         np.interp(grid, alarms / alarms[-1], caught / caught[-1])
@@ -216,7 +219,10 @@ def precision_recall(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def precision_recall_band(rows: pd.DataFrame, resamples: int = 500, seed: int = 0) -> pd.DataFrame:
-    """Pointwise 95% band of the precision-recall curve: sensitivity on a grid of 100, ppv low and high."""
+    """Pointwise 95% band of the precision-recall curve: sensitivity on a grid of 100, ppv low and high.
+
+    Where no normal image is called, the resamples agree, and the band is too narrow.
+    """
     grid = np.linspace(0.01, 1, 100)
     curves = []
     for caught, alarms in _drawn_curves(rows, resamples, seed):

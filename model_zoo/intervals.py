@@ -73,7 +73,10 @@ def tally(patient: np.ndarray, group: np.ndarray, groups: int) -> csr_array:
 
 
 def clustered_mean(values: pd.Series, patient_id: pd.Series) -> Estimate:
-    """The mean of the values that are numbers, and its bootstrap interval over patients; all nan where none is."""
+    """The mean of the values that are numbers, and its bootstrap interval over patients; all nan where none is.
+
+    Of few patients it is too short: in simulations it held the mean of 8 values in 85 to 87 of 100, of 24 in 91 to 93.
+    """
     known = values.notna()
     if not known.any():
         return Estimate(np.nan, np.nan, np.nan)

@@ -90,7 +90,10 @@ def _choose_pair(scene: Scene) -> tuple[str, str]:
 
 
 def _optimism(images: int, patients: int) -> str:
-    many = "A p value below 0.05 turns up by chance once in 20 comparisons, so do not try many and report the best."
+    many = (
+        "Of 20 comparisons of models that are equally good, chance gives about one a p value below 0.05, so do not try "
+        "many and report the best."
+    )
     if images == patients:
         return f"No two images here are known to be of one patient; both tests assume that none are. {many}"
     return (

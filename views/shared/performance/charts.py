@@ -72,8 +72,8 @@ def show_roc(scene: Scene, threshold: float, rates: dict[str, Estimate]) -> None
     _show(curves.roc_curve(ground()), tables, f"ROC curve, area {scene.fixed['auroc']}")
     st.caption(
         f"Moving the operating point (the dot) trades missed pneumonias for false alarms along this curve. The area "
-        f"under it, AUROC, is {scene.fixed['auroc']}; the band is the curve's 95% interval at each point, and the "
-        "dashed line is guessing."
+        f"under it, AUROC, is {scene.fixed['auroc']}; the band is the curve's 95% interval at each point, too "
+        "narrow where all pneumonias are caught or no normal image is called; the dashed line is guessing."
     )
     draw = printed.roc_curve(tables, scene.fixed["auroc"])
     offer(scene, "ROC curve", scene.roc, draw, threshold)
@@ -140,7 +140,7 @@ def _shifted(scene: Scene) -> str | None:
     return (
         f"The probabilities were calibrated on images of which {before:.1%} have pneumonia; of these, "
         f"{scene.prevalence:.1%} have. Had the calibration known, the error would be "
-        f"**{expected_calibration_error(moved):.3f}**; what is left has other reasons."
+        f"**{expected_calibration_error(moved):.3f}**; what is left has other reasons, chance among them."
     )
 
 

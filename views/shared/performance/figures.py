@@ -34,7 +34,7 @@ FIGURES = {
     "average_precision": (
         "Average precision",
         "The positive predictive value, averaged over all shares of pneumonias caught. Guessing gets the share of "
-        "pneumonia.",
+        "pneumonia. Where it is 1, its interval is empty and promises too much.",
     ),
     "ece": (
         "Calibration error (ECE)",
