@@ -62,9 +62,9 @@ def show_figures(scene: Scene, threshold: float, found: dict[str, Estimate]) -> 
         "With other patients the figures would have come out differently; an interval shows by how much. It is a "
         f"bootstrap interval: as many patients are drawn anew, with replacement, {intervals.RESAMPLES:,} times, and "
         "the middle 95% of the results are kept. A rate of 0 or 1 stays the same whoever is drawn, so it has the exact "
-        "binomial interval of its patients. So does an AUROC of 0 or 1, and fewer than "
-        f"{intervals.ENOUGH} patients of a class tell too little of others: then its interval follows from their "
-        "number (Newcombe 2006). The last four figures do not depend on the operating point."
+        "binomial interval of its patients. The interval of an AUROC of 0 or 1, or of fewer than "
+        f"{intervals.ENOUGH} patients of a class, follows from the numbers of patients (Newcombe 2006). The last four "
+        "figures do not depend on the operating point."
     )
     if 1 < scene.patients < 2 * intervals.ENOUGH:
         st.caption(
