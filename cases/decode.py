@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin
 
-from cases.pixels import MAX_PIXELS, check_size, contrast_window, printable, rgb_to_gray, to_bytes
+from cases.pixels import MAX_PIXELS, check_scans, check_size, contrast_window, printable, rgb_to_gray, to_bytes
 from cases.radiograph import Radiograph, RadiographError
 
 MAX_BYTES = 30 * 1024 * 1024
@@ -139,14 +139,20 @@ def _decode_picture(data: bytes, kind: str) -> tuple[np.ndarray, list[str], floa
     except Image.DecompressionBombError as error:
         raise RadiographError(f"expected at most {MAX_PIXELS // 10**6} megapixels. Received far more.") from error
     with image:
-        check_size(image.height, image.width, _bytes_per_pixel(image))
+        depth = _bytes_per_pixel(image)
+        check_size(image.height, image.width, depth)
+        tags = dict(image.tag_v2) if kind == "TIFF" else {}
+        # A tile is decoded as a whole, even where most of it lies beyond the picture.
+        tile_height, tile_width = tags.get(TiffImagePlugin.TILELENGTH, 0), tags.get(TiffImagePlugin.TILEWIDTH, 0)
+        check_size(max(image.height, tile_height), max(image.width, tile_width), depth)
+        if kind == "JPEG":
+            check_scans(data)
         # A phone may put a depth map or a preview behind the picture (MPO); the picture is the first.
         if image.format != "MPO" and _has_second_frame(image):
             raise RadiographError(f"expected a single picture. Received a {kind} file of several pages or frames.")
         if kind == "PNG":
             # Loading looks at no checksum of the pixel data.
             Image.open(BytesIO(data), formats=(kind,)).verify()
-        tags = dict(image.tag_v2) if kind == "TIFF" else {}
         reduced = ";16" in str(image.tile) and not _is_deep(image)
         image.load()
         notes = []

@@ -21,7 +21,7 @@ from pydicom.encaps import generate_frames
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels import apply_windowing, get_decoder
 
-from cases.pixels import check_size, contrast_window, printable, rgb_to_gray, thinned, to_bytes
+from cases.pixels import check_scans, check_size, contrast_window, printable, rgb_to_gray, thinned, to_bytes
 from cases.radiograph import RadiographError
 
 # Who decodes which transfer syntax. Pillow is preferred where it can, because it refuses cut-off data. The deflated
@@ -58,10 +58,16 @@ _READ = [
 ]
 _START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _J2K_START = b"\xff\x4f\xff\x51"
+# The tag that each item of a sequence begins with, in both byte orders, and how many pydicom may keep: each takes a
+# kilobyte and more, in sequences that are not wanted too. A radiograph has a few dozen.
+_ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+_MAX_ITEMS = 100_000
 
 
 def decode_dicom(data: bytes) -> tuple[np.ndarray, list[str], float]:
     """Return uint8 pixels (height, width), bright = dense, the notes a person should see and Radiograph.colour."""
+    if (items := max(map(data.count, _ITEMS))) > _MAX_ITEMS:
+        raise RadiographError(f"expected a DICOM file of at most {_MAX_ITEMS:,} items. Received {items:,}.")
     syntax = _transfer_syntax(data)
     if syntax is not None and syntax not in PLUGINS:
         raise RadiographError(
@@ -134,7 +140,8 @@ def _check(dataset: Dataset) -> None:
 
 
 def _check_codestream(dataset: Dataset, syntax: uid.UID) -> None:
-    """Raise RadiographError unless the compressed data end where they should and have the size the header says.
+    """Raise RadiographError unless the compressed data end where they should, have the size the header says and can
+    be decoded soon.
 
     The compressed data carry a size of their own, and the decoders trust that one. They also fill up data that end
     early with gray; only the end marker of JPEG and JPEG-LS shows it (JPEG 2000 decoders refuse).
@@ -150,6 +157,7 @@ def _check_codestream(dataset: Dataset, syntax: uid.UID) -> None:
     whole = frame.startswith(_J2K_START) or frame.rstrip(b"\0\xff").endswith(b"\xff\xd9")
     if not whole:
         raise RadiographError(f"expected a whole image. Received {syntax.name} data that are cut off.")
+    check_scans(frame)
 
 
 def _codestream_size(frame: bytes) -> tuple[int, int, int]:

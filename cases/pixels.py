@@ -13,6 +13,9 @@ MIN_SIDE = 32
 MAX_PIXELS = 40_000_000
 # Of one picture's decoded pixels. The steps to 8 bits need a few times as much for a moment.
 MAX_PIXEL_BYTES = 80_000_000
+# Each scan of a JPEG passes over the whole picture again, and costs a few bytes; progressive ones have ten or so. High,
+# as a video behind a phone's picture holds the mark of a scan by chance, every 65,536 bytes.
+_MAX_SCANS = 500
 
 # The share of the darkest and of the brightest pixels that may saturate, in percent: a few hot pixels or a burnt-in
 # side marker must not flatten the film.
@@ -35,6 +38,12 @@ def check_size(height: int, width: int, bytes_per_pixel: int) -> None:
             f"expected at most {most / 1e6:.1f} megapixels{of}. "
             f"Received {width} × {height}, which is {height * width / 1e6:,.1f}."
         )
+
+
+def check_scans(jpeg: bytes) -> None:
+    """Raise RadiographError for JPEG data that would take minutes to decode."""
+    if (scans := jpeg.count(b"\xff\xda")) > _MAX_SCANS:
+        raise RadiographError(f"expected a JPEG of at most {_MAX_SCANS} scans. Received {scans:,}.")
 
 
 def thinned(values: np.ndarray) -> np.ndarray:

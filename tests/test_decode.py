@@ -416,6 +416,28 @@ def large_float_tiff() -> bytes:
     return data
 
 
+def large_tile_tiff() -> bytes:
+    """A small film in the corner of a tile of 46,000 x 46,000, deflated."""
+    packed = zlib.compress(bytes(9999))
+    tags = {256: WIDTH, 257: HEIGHT, 258: 8, 259: 8, 262: 1, 277: 1, 322: 46000, 323: 46000, 324: 134, 325: len(packed)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + packed
+
+
+def many_scans() -> bytes:
+    data = picture(RAMP, "JPEG", progressive=True)[:-2]
+    return data + data[data.rindex(b"\xff\xda") :] * 500 + b"\xff\xd9"
+
+
+def many_items() -> bytes:
+    """A DICOM file with a sequence of empty items, ReferencedImageSequence, that nobody asks for."""
+    plain = dicom()
+    start = plain.index(struct.pack("<HH", 0x0008, 0x0016))
+    head = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF)
+    items, end = struct.pack("<HHI", 0xFFFE, 0xE000, 0) * 100_001, struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    return plain[:start] + head + items + end + plain[start:]
+
+
 def deflated_bomb() -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(bytes(100_000_000)) + packer.flush()
@@ -444,6 +466,7 @@ BOMBS = {
         png(5000, 5000, (b"PLTE", bytes(768)), (b"tRNS", bytes(256)), (b"IDAT", BOMB), colour=3),
         "at most 20.0 megapixels of 4 bytes",
     ),
+    "large tile.tif": (large_tile_tiff(), "Received 46000 × 46000"),
     "large float.tif": (large_float_tiff(), "at most 20.0 megapixels of 4 bytes. Received 5000 × 5000"),
     "large colour.dcm": (
         dicom(COLOUR.astype(np.uint16), 16, Rows=4000, Columns=4000),
@@ -452,6 +475,7 @@ BOMBS = {
     "huge.dcm": (dicom(Rows=65535, Columns=65535), "megapixels"),
     "huge rle.dcm": (dicom(syntax=uid.RLELossless, frame=bytes(64) + b"\x81\0" * 99999), DAMAGED),
     "huge jpeg 2000.dcm": (huge_j2k(), "60000 × 60000 in the compressed data"),
+    "many items.dcm": (many_items(), "at most 100,000 items. Received 100,001"),
     "deflated.dcm": (deflated_bomb(), "Received Deflated"),
 }
 BAD = {
@@ -467,6 +491,8 @@ BAD = {
     "film.gif": (picture(RAMP, "GIF"), "a GIF image"),
     "noise": (bytes(range(128, 256)) * 9, "unknown kind"),
     "short.png": (b"\x89PNG\r\n\x1a\n", DAMAGED),
+    "many scans.jpg": (many_scans(), "at most 500 scans. Received 506"),
+    "many scans.dcm": (dicom(RAMP, 8, uid.JPEGBaseline8Bit, frame=many_scans()), "at most 500 scans"),
     "cut.jpg": (CUT_JPEG[: len(CUT_JPEG) // 2], "whole JPEG image"),
     "cut.png": (picture(RAMP, "PNG")[:-200], DAMAGED),
     "cut.dcm": (dicom()[:-1000], "whole DICOM image"),
