@@ -17,13 +17,23 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, TiffImagePlugin
+from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
 from cases.pixels import MAX_PIXELS, check_scans, check_size, contrast_window, printable, rgb_to_gray, to_bytes
 from cases.radiograph import Radiograph, RadiographError
 
 MAX_BYTES = 30 * 1024 * 1024
 
+# What undoes each EXIF orientation but 1, which is upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHER_KINDS = (
     ((b"GIF8",), "a GIF image"),
@@ -156,9 +166,11 @@ def _decode_picture(data: bytes, kind: str) -> tuple[np.ndarray, list[str], floa
         reduced = ";16" in str(image.tile) and not _is_deep(image)
         image.load()
         notes = []
-        if tags.get(ExifTags.Base.Orientation, _orientation(image)) in range(2, 9):
-            # Pillow has turned a TIFF while loading; this leaves it as it is.
-            image = ImageOps.exif_transpose(image)
+        turn = _TURNS.get(tags.get(ExifTags.Base.Orientation, _orientation(image)))
+        if turn is not None:
+            # Pillow has turned a TIFF while loading. Its exif_transpose() writes the whole EXIF block anew, and fails
+            # where a camera stored any of it as another type.
+            image = image if kind == "TIFF" else image.transpose(turn)
             notes.append("turned or mirrored as the camera noted (EXIF)")
         if _is_deep(image):
             pixels = _deep_to_gray(image, notes)

@@ -333,6 +333,16 @@ def test_broken_exif_does_not_cost_the_picture():
     assert decode(picture(RAMP, "PNG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), "film.png").pixels.shape == RAMP.shape
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_exif_of_wrong_types_does_not_cost_the_turn(kind):
+    # The maker as a float, and orientation 6.
+    entries = struct.pack("<HHIfHHII", 0x010F, 11, 1, 1.0, 0x0112, 3, 1, 6)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
+    radiograph = decode(picture(np.ascontiguousarray(np.rot90(RAMP)), kind, exif=exif), "film")
+    assert radiograph.pixels.shape == RAMP.shape
+    assert np.abs(radiograph.pixels.astype(int) - RAMP).max() <= 8
+
+
 def test_phone_picture_with_a_second_image_behind_it():
     stream = io.BytesIO()
     Image.fromarray(RAMP).save(stream, "MPO", save_all=True, append_images=[Image.fromarray(255 - RAMP)], quality=95)
