@@ -240,7 +240,13 @@ def _modality_values(values: np.ndarray, dataset: Dataset, little_endian: bool) 
     slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
     if slope is None or intercept is None:
         return values
-    return values * float(slope) + float(intercept)
+    measured = values * float(slope) + float(intercept)
+    if len(values) > 1 and not 0 < np.ptp(measured) < np.inf:
+        raise RadiographError(
+            "expected a RescaleSlope and a RescaleIntercept that tell stored values apart. "
+            f"Received {printable(slope, 20)} and {printable(intercept, 20)}."
+        )
+    return measured
 
 
 def _voi_table(values: np.ndarray, dataset: Dataset, little_endian: bool) -> tuple[np.ndarray | None, str | None]:
