@@ -11,7 +11,6 @@ every few batches, so that a run can be stopped, or killed, and goes on where it
 """
 
 import hashlib
-import zipfile
 from collections.abc import Collection as Container
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.metrics.pairwise import cosine_similarity
 
+from cases.arrays import read_array
 from cases.collections.base import Collection, Entry
 from cases.radiograph import RadiographError
 from cases.settings import cache_root
@@ -73,9 +73,8 @@ def training_entries(entries: Iterable[Entry], predicted: Container[str]) -> tup
 def read_features(path: Path) -> Features:
     """What is stored; empty for a file that is missing or damaged, so that it is computed again."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            image_ids, values = stored["image_ids"], stored["features"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        image_ids, values = read_array(path, "image_ids"), read_array(path, "features")
+    except ValueError:
         return NONE
     if image_ids.ndim != 1 or values.ndim != 2 or len(image_ids) != len(values):
         return NONE

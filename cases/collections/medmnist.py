@@ -11,13 +11,12 @@ and val splits; that makes 624 images, as many as the Kaggle set's test split, a
 the Kaggle set's train and val splits.
 """
 
-import zipfile
-import zlib
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from cases.arrays import read_array
 from cases.collections.base import CollectionUnavailable, Entry
 from cases.radiograph import Radiograph, RadiographError
 from cases.settings import data_root
@@ -103,10 +102,8 @@ def _images(path: Path, split: str) -> np.ndarray:
 
 def _member(path: Path, name: str) -> np.ndarray:
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
-            return np.lib.format.read_array(member, allow_pickle=False)
-    # The last is what zipfile says of methods and flags that it does not know.
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        return read_array(path, name)
+    except ValueError as error:
         raise RadiographError(
-            f"{path.name}: expected a whole .npz file with the array {name}. Received: {error or 'an empty file'}."
+            f"{path.name}: expected a whole .npz file with the array {name}. Received: {error}."
         ) from error

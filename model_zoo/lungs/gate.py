@@ -7,8 +7,6 @@ measures that they came from and were tested on. A doubt is a warning for a pers
 """
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from cases.arrays import read_array
 from cases.radiograph import Radiograph
 from model_zoo.card import read_card
 from model_zoo.lungs.card import EXPORT
@@ -125,17 +124,14 @@ def read_reference(folder: Path) -> Reference:
     """Raises ExportError for a file that is missing, damaged or something else."""
     path = folder / "reference.npz"
     try:
-        with np.load(path) as stored:
-            return Reference(stored["mean"], stored["precision"])
-    except FileNotFoundError:
-        received = "no such file"
-    # What NumPy says of such files is of no help to a reader.
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error):
-        received = "a damaged file, or another one"
-    raise ExportError(
-        f"{path}: expected the mean and the precision of features of training films. Received: {received}. Restore it "
-        "with `git checkout`, or write it anew with `python -m train lungs gate`."
-    )
+        return Reference(read_array(path, "mean"), read_array(path, "precision"))
+    except ValueError:
+        # What NumPy says of such files is of no help to a reader.
+        received = "a damaged file, or another one" if path.exists() else "no such file"
+        raise ExportError(
+            f"{path}: expected the mean and the precision of features of training films. Received: {received}. Restore "
+            "it with `git checkout`, or write it anew with `python -m train lungs gate`."
+        ) from None
 
 
 def measures(
