@@ -172,12 +172,14 @@ class Card:
 
 
 def read_card(path: Path, kind: type = Card):
-    """The card at path as `kind`, a dataclass. Raises CardError when the file is missing, is not JSON, or lacks,
-    mistypes or adds a field."""
+    """The card at path as `kind`, a dataclass. Raises CardError when the file is missing, cannot be read, is not
+    JSON, or lacks, mistypes or adds a field."""
     try:
         return _from_json(kind, json.loads(path.read_text(encoding="utf-8")), "card")
     except FileNotFoundError:
         raise CardError(f"{path}: expected a model card. Received: no such file.") from None
+    except OSError as error:
+        raise CardError(f"{path}: expected a model card. Received: {error.strerror}.") from None
     except CardError as error:
         raise CardError(f"{path}: {error}") from None
     # The last two: a number that no float holds, and thousands of brackets.

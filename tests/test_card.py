@@ -147,6 +147,13 @@ def test_a_missing_card(folder):
     assert "no such file" in damaged(folder / "card.json")
 
 
+def test_a_folder_in_place_of_a_card_is_named_and_the_others_work(folder):
+    (folder.parent / "other" / "card.json").mkdir(parents=True)
+    exports, problems = scan(folder.parent)
+    assert list(exports) == ["tiny"]
+    assert "card.json: expected a model card. Received: Is a directory." in problems["other"]
+
+
 def test_a_broken_export_is_named_and_the_others_work(folder):
     root = folder.parent
     make_export(root / "sound")
