@@ -241,7 +241,8 @@ def test_a_folder_is_opened_by_its_id_once_it_is_remembered(folder, tmp_path):
     assert remembered() == {name: folder}
     found = open_collection(name)
     assert (found.id, found.title, found.root) == (name, "Folder films", folder)
-    for record in ("", "[]", '{"path": 3}', '{"path": "/elsewhere"}'):
+    null, half, brackets = '{"path": "a\\u0000"}', '{"path": "\\ud800"}', "[" * 100_000
+    for record in ("", "[]", '{"path": 3}', '{"path": "/elsewhere"}', null, half, brackets):
         (scored_root() / name / "folder.json").write_text(record)
         assert remembered() == {}
     remember(folder)

@@ -83,6 +83,19 @@ def test_a_manifest_is_read_as_a_spreadsheet_saves_it_and_named_when_it_is_none(
             ChestXrayCollection(films).native_size(image_id)
 
 
+def test_a_damaged_film_has_no_native_size_and_a_manifest_that_cannot_be_read_is_named(films, monkeypatch):
+    collection = ChestXrayCollection(films)
+    image_id = development_entries(collection)[0].id
+    # A PNG whose header is too short.
+    (films / image_id).write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0\0\0\1IHDR\0" + bytes(9))
+    with pytest.raises(RadiographError, match="expected an image"):
+        collection.native_size(image_id)
+    write_manifest(films)
+    monkeypatch.setattr(Path, "open", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    with pytest.raises(CollectionUnavailable, match=f"{MANIFEST}: expected .*Permission denied"):
+        ChestXrayCollection(films).native_size(image_id)
+
+
 def test_films_whose_height_says_the_wrong_thing_are_kept_apart(films):
     write_manifest(films, unknown=4)
     collection = ChestXrayCollection(films)

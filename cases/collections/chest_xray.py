@@ -86,7 +86,8 @@ class ChestXrayCollection:
         try:
             with Image.open(path) as image:
                 return image.size
-        except (OSError, Image.DecompressionBombError) as error:
+        # On damaged bytes Pillow raises nearly every type of Exception.
+        except Exception as error:
             raise RadiographError(f"{image_id}: expected an image. Received one that cannot be opened.") from error
 
     @cached_property
@@ -100,7 +101,7 @@ class ChestXrayCollection:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.DictReader(file)
                 names, rows = reader.fieldnames or (), list(reader)
-        except (csv.Error, UnicodeDecodeError) as error:
+        except (OSError, csv.Error, UnicodeDecodeError) as error:
             raise CollectionUnavailable(f"{path}: expected comma-separated UTF-8 text. Received: {error}.") from error
         if missing := [name for name in MANIFEST_COLUMNS if name not in names]:
             raise CollectionUnavailable(

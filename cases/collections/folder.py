@@ -102,10 +102,11 @@ def remembered() -> dict[str, Path]:
     for file in sorted(scored_root().glob("folder-*/folder.json")):
         try:
             root = Path(json.loads(file.read_text(encoding="utf-8"))["path"])
-        except (OSError, ValueError, KeyError, TypeError):
+            if folder_id(root) == file.parent.name:
+                found[file.parent.name] = root
+        # The last: thousands of brackets, or links that lead to each other.
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError):
             continue
-        if folder_id(root) == file.parent.name:
-            found[file.parent.name] = root
     return found
 
 
