@@ -135,7 +135,13 @@ def read_audit(export: Export, name: str) -> pd.DataFrame:
     path = rows_path(export, name)
     contents = f"what was measured of {export.id}'s maps, which `python -m train audit {export.id}` writes"
     rows = read_measures(path, contents, COLUMNS, ("image_id", "method"), ExportError)
-    if CENTRE not in set(rows["method"]):
+    images = rows.groupby("method", sort=False)["image_id"].nunique()
+    if images.min() < rows["image_id"].nunique():
+        raise ExportError(
+            f"{path}: expected every method on all {rows['image_id'].nunique()} images. "
+            f"Received: {', '.join(f'{method} {count}' for method, count in images.items())}."
+        )
+    if CENTRE not in images:
         raise ExportError(
             f"{path}: expected rows of the method {CENTRE}, which others are compared with. Received: none."
         )

@@ -252,6 +252,7 @@ def test_rows_that_cannot_be_used_are_named(tiny):
     for damaged, message in (
         (rows[:0], "at least one row"),
         (rows[:2], "rows of the method centre"),
+        (rows[:3], "expected every method on all 2 images. Received: gradcam 2, centre 1"),
         (pd.concat([rows, rows[1:2]]), "line 6, column method: expected no other row of the same image_id and method"),
         (rows.assign(deletion=2.0), "line 2, column deletion: expected a number from -1 to 1. Received: '2.0'"),
         (rows.assign(patient_id=""), "column patient_id: expected a name"),
