@@ -34,7 +34,7 @@ def read_table(
                 if len(record) != len(header):
                     raise error(
                         f"{path}, line {reader.line_num}: expected {len(header)} values, one per column. "
-                        f"Received: {len(record)}, {','.join(record)!r}."
+                        f"Received: {len(record)}, {','.join(record)[:80]!r}."
                     )
                 records.append(record)
                 lines.append(reader.line_num)
@@ -48,12 +48,13 @@ def read_table(
         raise error(f"{path}: expected UTF-8 text. Received: {problem}.") from None
     if missing := [column for column in columns if column not in header]:
         raise error(
-            f"{path}, line 1: expected the columns {', '.join(columns)}. Received: {', '.join(header)}, "
+            f"{path}, line 1: expected the columns {', '.join(columns)}. Received: {', '.join(header)[:200]}, "
             f"without {', '.join(missing)}."
         )
     if twice := [column for place, column in enumerate(header) if column in header[:place]]:
         raise error(
-            f"{path}, line 1: expected every column once. Received: {', '.join(header)}, with {twice[0]} twice."
+            f"{path}, line 1: expected every column once. Received: {', '.join(header)[:200]}, "
+            f"with {twice[0][:80]} twice."
         )
     if not records and not growing:
         raise error(f"{path}: expected at least one row. Received: none.")
@@ -77,7 +78,7 @@ def require(
             first = int((~holds).to_numpy().argmax())
             raise error(
                 f"{path}, line {lines[first]}, column {column}: expected {expected}. "
-                f"Received: {rows[column].iloc[first]!r}."
+                f"Received: {rows[column].iloc[first][:80]!r}."
             )
 
 

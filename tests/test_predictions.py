@@ -92,6 +92,25 @@ def test_damage_is_named_with_file_line_and_column(tmp_path, damage):
     assert reason in message
 
 
+SWALLOWED = "x\n" * 20_000
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (HEADER, *GOOD, f'"{SWALLOWED}"'),
+        (HEADER, *GOOD, f'test/d.jpeg,p3,"{SWALLOWED}",,0.5'),
+        (f'{HEADER},"{SWALLOWED}","{SWALLOWED}"',),
+        (f'"{SWALLOWED}"',),
+    ],
+    ids=["a record", "a value", "a column twice", "the header"],
+)
+def test_a_quotation_mark_that_swallows_lines_makes_no_long_message(lines, tmp_path):
+    with pytest.raises(PredictionsError, match="Received: ") as raised:
+        read_predictions(written(tmp_path, *lines))
+    assert len(str(raised.value)) < 600
+
+
 def test_the_first_row_may_have_the_surplus_value(tmp_path):
     with pytest.raises(PredictionsError, match=r"line 2: expected 5 values.*Received: 6"):
         read_predictions(written(tmp_path, HEADER, "a,p,0,,0.5,0.5"))
