@@ -261,6 +261,8 @@ def _voi_table(values: np.ndarray, dataset: Dataset, little_endian: bool) -> tup
     elif None not in window:
         centre, width = (value if isinstance(value, float) else value[0] for value in window)
         how = f"window (centre {centre:g}, width {width:g})"
+        # An optional element that is empty means the same as none (PS3.5 7.4.5); pydicom refuses it as unknown.
+        dataset.VOILUTFunction = dataset.get("VOILUTFunction") or "LINEAR"
         # A width below 1 is refused; treat it as no window, as viewers do.
         with suppress(ValueError), np.errstate(over="ignore"):
             shown = apply_windowing(probed, dataset)

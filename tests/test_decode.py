@@ -225,6 +225,9 @@ GOOD = {
         np.clip(RAMP * 2.0, 0, 255), 2, "own window (centre 1024.5, width 2049)",
     ),
     "wide window.dcm": (dicom(WindowCenter=["4096", "1"], WindowWidth=["8192", "1"]), RAMP / 2, 1, "own window"),
+    "window of an empty function.dcm": (
+        dicom(WindowCenter=4096, WindowWidth=8192, VOILUTFunction=""), RAMP / 2, 1, "own window",
+    ),
     "rescaled window.dcm": (
         dicom(WindowCenter=0, WindowWidth=8190, RescaleSlope=2, RescaleIntercept=-4095), RAMP, 3, "own window",
     ),
