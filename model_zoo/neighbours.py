@@ -76,7 +76,7 @@ def read_features(path: Path) -> Features:
         image_ids, values = read_array(path, "image_ids"), read_array(path, "features")
     except ValueError:
         return NONE
-    if image_ids.ndim != 1 or values.ndim != 2 or len(image_ids) != len(values):
+    if image_ids.ndim != 1 or values.ndim != 2 or len(image_ids) != len(values) or values.dtype != np.float32:
         return NONE
     return Features(tuple(image_ids.tolist()), values)
 

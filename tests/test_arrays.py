@@ -62,6 +62,12 @@ def test_a_damaged_file_has_one_error(damage, tmp_path):
         MedmnistCollection(tmp_path)
 
 
+@pytest.mark.parametrize("kind", [complex, str])
+def test_features_of_another_type_are_computed_anew(kind, tmp_path):
+    np.savez(tmp_path / "features.npz", image_ids=np.array(["a"]), features=np.zeros((1, 3), kind))
+    assert read_features(tmp_path / "features.npz") is NONE
+
+
 def test_a_missing_file_is_a_value_error_too(tmp_path):
     with pytest.raises(ValueError, match="No such file"):
         read_array(Path(tmp_path / "lost.npz"), "mean")

@@ -210,7 +210,11 @@ def test_a_damaged_medmnist_file_is_named_with_the_way_out(tmp_path, damage, rec
 
 
 @pytest.mark.parametrize(
-    "labels", [np.array([0, 2, 1]), np.array(["a", "b", "c"]), np.eye(3), np.array(1), np.array([object()] * 3)]
+    "labels",
+    [
+        *(np.array([0, 2, 1]), np.array(["a", "b", "c"]), np.eye(3), np.array(1), np.array([object()] * 3)),
+        np.zeros(3, [("label", int)]),
+    ],
 )
 def test_medmnist_labels_of_another_kind_are_refused(tmp_path, labels):
     with pytest.raises(CollectionUnavailable, match=r"pneumoniamnist.npz: .*train_labels"):

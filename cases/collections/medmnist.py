@@ -85,7 +85,9 @@ def file_name(size: int) -> str:
 
 def _labels(path: Path, split: str) -> list[int]:
     labels = _member(path, f"{split}_labels")
-    if labels.ndim == 0 or labels.shape[1:] not in ((), (1,)) or not np.isin(labels, (0, 1)).all():
+    shaped = labels.ndim > 0 and labels.shape[1:] in ((), (1,))
+    # Fields and other types that are no numbers cannot be compared with any.
+    if not shaped or labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all():
         raise RadiographError(
             f"{path.name}: expected {split}_labels of shape (n, 1) with 0 and 1 only. Received: {labels.dtype} "
             f"{labels.shape}."
