@@ -86,7 +86,8 @@ class TestDeLong:
         scores, positive = noisy(50, 2)
         same = comparison.auroc_difference(scores[0], scores[0], positive)
         assert (same.estimate.value, same.p) == (0, 1)
-        assert np.isnan(comparison.auroc_difference(*scores, np.ones(50, bool)).p)
+        for few in (np.arange(50) < 1, np.arange(50) > 0):
+            assert np.isnan(comparison.auroc_difference(*scores, few).estimate.value)
 
     def test_without_a_variance_there_is_no_interval_and_no_p_of_a_difference(self):
         positive = np.array([False, False, True, True])
@@ -132,10 +133,12 @@ class TestByPatient:
         naive = comparison.auroc_difference(*copied[0], copied[1]).estimate
         assert naive.high - naive.low < 0.6 * (four.high - four.low)
 
+    @pytest.mark.parametrize("area", [0, 1])
     @pytest.mark.parametrize("patients", [4, 120])
-    def test_two_aurocs_of_1_are_as_unsure_as_each_of_them(self, patients):
+    def test_two_aurocs_of_0_or_1_are_as_unsure_as_each_of_them(self, patients, area):
         positive = np.arange(patients) % 2 == 1
-        scores = positive + np.linspace(0, 0.5, patients), positive.astype(float)
+        called = positive == area
+        scores = called + np.linspace(0, 0.5, patients), called.astype(float)
         found = comparison.auroc_difference_by_patient(*scores, positive, np.arange(patients), 20)
         low = auroc_of_few(Estimate(1, 1, 1), patients // 2, patients // 2).low
         assert (found.value, found.low, found.high) == pytest.approx((0, low - 1, 1 - low))
@@ -176,6 +179,14 @@ class TestMcNemar:
         assert (found.value, found.high) == (1, 1)
         turned = comparison.mcnemar(np.zeros(3, bool), np.ones(3, bool)).accuracy.estimate
         assert (turned.low, turned.high) == (-1, -found.low)
+
+    def test_its_interval_is_wald_s_with_half_an_image_more_in_each_cell(self):
+        first = np.repeat([True, True, False, False], [20, 6, 3, 11])
+        second = np.repeat([True, False, True, False], [20, 6, 3, 11])
+        one, other, images = 6.5, 3.5, 42
+        reach = norm.ppf(0.975) * np.sqrt(one + other - (one - other) ** 2 / images) / images
+        found = comparison.mcnemar(first, second).accuracy.estimate
+        assert (found.low, found.high) == pytest.approx((3 / images - reach, 3 / images + reach))
 
     def test_its_interval_covers(self):
         """Of 95 in 100 simulated comparisons, give or take, the interval holds the true difference of 0.08."""

@@ -119,12 +119,14 @@ def test_rates_without_a_denominator_are_nan_and_do_not_warn():
         warnings.simplefilter("error")
         nobody_called = evaluation.estimates(HAND, 1.0, resamples=50)
         all_ill = evaluation.estimates(rows_of([1, 1], [0.2, 0.9]), 0.5, resamples=50)
+        all_caught = evaluation.estimates(rows_of([1, 1], [0.8, 0.9]), 0.5, resamples=50)
     assert math.isnan(nobody_called["ppv"].value)
     assert math.isnan(nobody_called["ppv"].low)
     assert nobody_called["sensitivity"].value == 0
     assert nobody_called["npv"].value == pytest.approx(0.6)
     assert all_ill["sensitivity"].value == 0.5
     assert all(math.isnan(all_ill[name].value) for name in ("specificity", "macro_recall", "auroc"))
+    assert math.isnan(all_caught["macro_recall"].low)
     assert math.isnan(evaluation.auroc(rows_of([1, 1], [0.2, 0.9])))
 
 
@@ -143,16 +145,23 @@ def test_same_rows_give_the_same_interval():
         assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
 
 
+def f1_by_counting(called: np.ndarray, ill: np.ndarray) -> float:
+    return 2 * (called & ill).sum() / (called.sum() + ill.sum())
+
+
 @pytest.mark.parametrize(
     ("name", "figure"),
     [
         ("accuracy", lambda rows: ((rows["probability"] >= 0.5) == (rows["label"] == 1)).mean()),
         ("brier", lambda rows: brier_score_loss(rows["label"], rows["probability"])),
         ("ece", evaluation.expected_calibration_error),
+        ("f1", lambda rows: f1_by_counting((rows["probability"] >= 0.5).to_numpy(), rows["label"].to_numpy() == 1)),
     ],
 )
 def test_interval_equals_a_plain_bootstrap_over_patients(name, figure):
     rows = drawn_rows(5, patients=40, images_each=3)
+    # Badly calibrated, so that neither end of the calibration error's interval is one that it is kept at.
+    rows["probability"] **= 3
     members = [np.flatnonzero(rows["patient_id"] == patient) for patient in rows["patient_id"].unique()]
     rng = np.random.default_rng(7)
     plain = [
@@ -234,7 +243,9 @@ def test_a_rate_of_one_has_the_exact_interval_of_its_patients():
     assert found["f1"].low == pytest.approx(2 * recall * precision / (recall + precision))
     nobody = evaluation.estimates(rows_of([1, 1, 0], [0.1, 0.1, 0.1]), 0.5)
     assert nobody["sensitivity"].low == nobody["f1"].low == 0
-    assert nobody["sensitivity"].high == pytest.approx(binomtest(0, 2).proportion_ci(method="exact").high)
+    highest = binomtest(0, 2).proportion_ci(method="exact").high
+    assert nobody["sensitivity"].high == pytest.approx(highest)
+    assert nobody["f1"].high == pytest.approx(2 * highest / (highest + 1))
     assert np.isnan(nobody["ppv"].low)
 
 
