@@ -96,6 +96,9 @@ def test_measures_are_what_they_say():
     assert found["distance"] == pytest.approx(5)
     assert (found["found"], found["sides"], found["solidity"]) == (1, 2, 1)
     assert (found["grain"], found["contrast"], found["flat"]) == (0, 0, 1)
+    flat[20, 20] += 64
+    spot = measures(flat, probability, None, np.zeros(2), REFERENCE)
+    assert spot["grain"] == pytest.approx(8 * 64 / SIDE**2 / (flat.std() + 1))
     probability[10:40, 20:26] = 0.01
     notched = measures(film(), probability, lung_fields(probability, 0.1, 0.5), np.zeros(2), REFERENCE)
     assert notched["solidity"] == pytest.approx(540 / 622, abs=0.02)
@@ -113,9 +116,10 @@ def test_a_film_is_looked_at_once_and_keeps_its_lungs(stored):
 
 def test_what_must_be_undone_for_lungs_to_be_found_is_named(stored):
     assert look(stored, 255 - film()).doubts == (gate.NEGATIVE,)
-    turned = np.full((SIDE, SIDE), 128, np.uint8)
-    turned[0, -1] = 255
-    assert look(stored, turned).doubts == (gate.TURNED,)
+    for corner in ((0, -1), (-1, 0), (-1, -1)):
+        turned = np.full((SIDE, SIDE), 128, np.uint8)
+        turned[corner] = 255
+        assert look(stored, turned).doubts == (gate.TURNED,)
     assert look(stored, np.full((SIDE, SIDE), 128, np.uint8)).doubts == (gate.NO_LUNGS, gate.BLANK, gate.FLAT)
 
 
@@ -131,6 +135,11 @@ def test_an_image_of_few_pixels_is_not_doubted_for_being_enlarged(stored):
     squares = np.where((np.indices((16, 16)) // 2).sum(0) % 2, 90, 220).astype(np.uint8)
     assert look(stored, np.kron(squares, np.ones((4, 4), np.uint8))).doubts == (gate.GRAIN, gate.FLAT)
     assert look(stored, squares).doubts == ()
+
+
+def test_stripes_too_fine_for_the_network_to_see_are_no_grain(stored):
+    stripes = np.tile(np.array([180, 250, 250, 180, 250, 180, 180, 250], np.uint8), (4 * SIDE, SIDE // 2))
+    assert look(stored, stripes).doubts == ()
 
 
 def test_features_that_are_no_numbers_are_a_doubt(stored, monkeypatch):

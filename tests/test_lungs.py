@@ -75,15 +75,22 @@ def test_a_lung_in_two_parts_stays_one_lung():
     assert (right_and_left(mask)[mask & (np.arange(60) < 30)] == 1).all()
 
 
+def test_a_speck_beside_the_lungs_is_part_of_neither():
+    mask = two_lungs()
+    mask[52:55, 2:5] = True
+    assert np.array_equal(fields_of(mask).lungs > 0, two_lungs())
+
+
 @pytest.mark.parametrize(
     "probability",
     [
         np.zeros((40, 40)),
-        np.ones((40, 40)) * 0.51,
+        np.where(two_lungs(), 0.51, 0.01),
         np.where(two_lungs() & (np.arange(60) < 30), 0.99, 0.01),
+        np.where(two_lungs() & (np.arange(60) > 30), 0.99, 0.01),
         np.where(np.indices((60, 60)).sum(0) % 9 == 0, 0.99, 0.01),
     ],
-    ids=["nothing", "unsure", "one lung", "fragments"],
+    ids=["nothing", "unsure", "one lung", "the other lung", "fragments"],
 )
 def test_what_is_no_pair_of_lungs_is_none(probability):
     assert lung_fields(probability, 0.02, 0.5) is None
