@@ -158,10 +158,14 @@ def lut(values: list[int], first: int, bits: int) -> Sequence:
 
 COLOUR = np.stack([RAMP, RAMP // 2, 255 - RAMP], axis=2)
 COLOUR_GRAY = COLOUR @ [0.299, 0.587, 0.114]
+YELLOW = np.stack([RAMP, RAMP, RAMP // 2], axis=2)
 TRANSPARENT = np.dstack([RAMP, RAMP, RAMP, np.full_like(RAMP, 128)])
 FLOAT = RAMP.astype(np.float32) / 1000 - 0.1
 JPEG_12 = lossless_jpeg(DEEP >> 4, 12)
 SIGNED = (DEEP >> 4).astype(np.int16) - 2048
+# Bright in fewer of its pixels than may saturate.
+DOT = np.zeros_like(RAMP)
+DOT[9, 9] = 1
 
 # name: (bytes, pixels expected, largest difference allowed, part of the notes expected or None). A difference of 3 is
 # what the 0.1% of the pixels at either end, which saturate, cost on this small ramp.
@@ -176,11 +180,13 @@ GOOD = {
     "palette.png": (palette_png(), RAMP, 1, None),
     "rgb.png": (picture(RAMP, "PNG", "RGB"), RAMP, 0, None),
     "colour.png": (picture(COLOUR, "PNG"), COLOUR_GRAY, 1, "colour"),
+    "yellow.png": (picture(YELLOW, "PNG"), YELLOW @ [0.299, 0.587, 0.114], 1, "colour"),
     "opaque.png": (picture(RAMP, "PNG", "LA"), RAMP, 0, None),
     "transparent.png": (picture(TRANSPARENT, "PNG"), RAMP / 2, 1, "transparent"),
     "transparent gray.png": (picture(TRANSPARENT, "PNG", "LA"), RAMP / 2, 1, "transparent"),
     "16 bit.png": (picture(DEEP, "PNG"), RAMP, 3, "16-bit, windowed to 8"),
     "12 in 16 bit.png": (picture(DEEP >> 4, "PNG"), RAMP, 3, "16-bit, windowed to 8"),
+    "16 bit dot.png": (picture(DOT * np.uint16(9), "PNG"), DOT * 255.0, 0, "16-bit, windowed to 8"),
     "16 bit colour.png": (rgb16_png(), RAMP, 1, "16 bits per channel"),
     "lossless.webp": (picture(RAMP, "WEBP", "RGB", lossless=True), RAMP, 1, None),
     "lossy.webp": (picture(RAMP, "WEBP", "RGB", quality=95), RAMP, 8, None),
@@ -306,6 +312,12 @@ def test_a_photograph_has_the_same_colour_in_dicom(name):
     colour = decode(picture(PHOTOGRAPH, "PNG"), "photograph.png").colour
     assert colour > 0.1
     assert decode(data, "photograph.dcm").colour == pytest.approx(colour, abs=tolerance)
+
+
+def test_the_colour_of_red_beside_green_by_hand():
+    """Both are as gray, so that red minus green is 1 to either side of its mean, and blue minus green a half."""
+    halves = np.repeat(np.array([[[255, 0, 0], [0, 255, 0]]], np.uint8), 32, axis=1).repeat(64, axis=0)
+    assert decode(picture(halves, "PNG"), "halves.png").colour == pytest.approx(np.sqrt((1 + 0.25) / 2))
 
 
 def test_a_gray_film_stored_in_colours_has_none():
