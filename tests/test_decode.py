@@ -149,10 +149,10 @@ def lossless_jpeg(pixels: np.ndarray, precision: int) -> bytes:
     )
 
 
-def lut(values: list[int], first: int, bits: int) -> Sequence:
+def lut(values: list[int], first: int, bits: int, kind: str = "<u2") -> Sequence:
     item = Dataset()
     item.add_new("LUTDescriptor", "US", [len(values), first, bits])
-    item.add_new("LUTData", "OW", np.asarray(values, "<u2").tobytes())
+    item.add_new("LUTData", "OW", np.asarray(values, kind).tobytes())
     return Sequence([item])
 
 
@@ -198,12 +198,16 @@ GOOD = {
     "gray.bmp": (picture(RAMP, "BMP"), RAMP, 0, None),
     "8 bit.dcm": (dicom(RAMP, 8), RAMP, 0, None),
     "8 bit moved.dcm": (dicom(RAMP // 2, 8, RescaleSlope=1, RescaleIntercept=100), RAMP // 2 + 100, 0, None),
+    "8 bit moved too far.dcm": (dicom(RAMP, 8, RescaleSlope=1, RescaleIntercept=1), RAMP, 3, "8-bit, windowed to 8"),
     "8 bit mirrored.dcm": (dicom(255 - RAMP, 8, RescaleSlope=-1, RescaleIntercept=255), RAMP, 0, None),
     "8 bit rescaled.dcm": (dicom(RAMP, 8, RescaleSlope=0.1, RescaleIntercept=0), RAMP, 3, "8-bit, windowed to 8 betw"),
     "8 bit of 1.dcm": (dicom(RAMP, 8, RescaleSlope=0.00392, RescaleIntercept=0), RAMP, 3, "8-bit, windowed to 8 betw"),
     "8 bit modality lut.dcm": (
         dicom(RAMP, 8, ModalityLUTSequence=lut([i // 8 for i in range(256)], 0, 8)),
         RAMP // 8 * (255 / 31), 1, "8-bit, windowed to 8 between",
+    ),
+    "constant rescaled.dcm": (
+        dicom(np.full_like(DEEP, 9), RescaleSlope=1, RescaleIntercept=0), RAMP * 0, 0, "nothing to see",
     ),
     "12 bit.dcm": (dicom(), RAMP, 3, "12-bit, windowed to 8 between"),
     "implicit.dcm": (dicom(syntax=uid.ImplicitVRLittleEndian), RAMP, 3, "12-bit"),
@@ -268,6 +272,9 @@ GOOD = {
     "blank window.dcm": (dicom(WindowCenter=99999, WindowWidth=10), RAMP, 3, "shows nothing"),
     "voi lut.dcm": (dicom(VOILUTSequence=lut([*range(256)] * 1, 0, 8)), np.clip(RAMP * 16.0, 0, 255), 16, "table"),
     "long 8-bit voi lut.dcm": (dicom(VOILUTSequence=lut([i >> 4 for i in range(4096)], 0, 8)), RAMP, 1, "table"),
+    "8-bit voi lut in bytes.dcm": (
+        dicom(VOILUTSequence=lut([i >> 4 for i in range(4096)], 0, 8, "u1")), RAMP, 1, "table",
+    ),
     "modality lut.dcm": (dicom(ModalityLUTSequence=lut([i // 4 for i in range(4096)], 0, 10)), RAMP, 3, "12-bit"),
     "ct.dcm": (dicom(Modality="CT"), RAMP, 3, "Modality is CT"),
     "jaw.dcm": (dicom(BodyPartExamined="JAW"), RAMP, 3, "body part is JAW"),
@@ -706,6 +713,11 @@ def test_threads_do_not_disturb_each_other():
 def test_decode_file_says_why_it_could_not_read(tmp_path):
     with pytest.raises(RadiographError, match=r"lost\.png: expected a file to read\. Received: No such file"):
         decode_file(tmp_path / "lost.png", "lost.png")
+    with (tmp_path / "large.png").open("wb") as file:
+        file.write(GOOD["gray.png"][0])
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(RadiographError, match=r"large\.png: expected a file of at most 30\.0 MB"):
+        decode_file(tmp_path / "large.png", "large.png")
 
 
 def test_real_uploads():
