@@ -9,7 +9,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from test_pages import FakeEngine, control, empty_caches, fake_model, open_page, shown, tiny  # noqa: F401
 
+from model_zoo.audit import read_audit
+from model_zoo.card import read_card
+from model_zoo.lungs.gate import GATE_CARD, GateCard, doubted, read_gate_rows
+from model_zoo.methods import TITLES
 from model_zoo.predictions import PredictionsError
+from model_zoo.shortcuts import read_shortcuts
 from views.shared import cache, reading
 from views.shared.lessons import findings
 from views.shared.lessons.handout import handout
@@ -128,6 +133,43 @@ def test_shares_by_probability_are_counted_on_both_sets(exports):
     sure = rows[rows["probability"] >= 0.8]
     found = findings.calibration(exports).table.set_index("probability")
     assert found.at["0.8 to 1.0", "pneumonia, test"] == f"{sure['label'].mean():.0%} of {len(sure)}"
+
+
+def test_what_specificity_the_other_folder_costs_is_told(exports):
+    lost = []
+    for model_id in ("cnn11", "mobilenetv2", "champion"):
+        metrics = exports[model_id].card.metrics
+        lost.append(metrics[findings.VALIDATION]["specificity"][0] - metrics[findings.TEST]["specificity"][0])
+    assert f"{min(lost):.3f} to {max(lost):.3f} lower" in findings.folders(exports).text
+
+
+def test_the_most_and_the_least_that_a_model_knows_without_lungs_are_told(exports):
+    left = {}
+    for model_id in ("cnn11", "mobilenetv2", "champion"):
+        rows = read_shortcuts(exports[model_id], findings.TEST).query("change == 'lungs'")
+        left[exports[model_id].card.title] = roc_auc_score(rows["label"], rows["probability"])
+    most, least = max(left, key=left.get), min(left, key=left.get)
+    assert f"“{most}” still has {left[most]:.3f}, “{least}” {left[least]:.3f}" in findings.without_lungs(exports).text
+
+
+def test_the_maps_that_forget_most_and_least_are_told(exports):
+    rows = read_audit(exports["champion"], findings.TEST)
+    means = rows.groupby("method")[["head_randomised", "in_lungs"]].mean()
+    alike = means.loc[[method for method in means.index if method in TITLES], "head_randomised"].dropna()
+    text = findings.heatmaps(exports).text
+    assert f"{TITLES[alike.idxmax()]} stay the most alike ({alike.max():.2f}" in text
+    assert f"{TITLES[alike.idxmin()]} the least ({alike.min():.2f})" in text
+    assert f"{means.at['centre', 'in_lungs']:.0%} of its evidence in the lungs" in text
+
+
+def test_kinds_of_pictures_that_are_not_always_doubted_are_counted(exports):
+    rows, card = read_gate_rows("made-test"), read_card(GATE_CARD, GateCard)
+    caught = rows.assign(doubted=doubted(rows, card)).groupby("kind")["doubted"]
+    found = findings.nonsense(exports)
+    told = {kind.replace("_", " "): f"{part.sum():.0f} of {len(part)}" for kind, part in caught if part.mean() < 1}
+    assert told
+    assert found.table.set_index("picture")["doubted"].to_dict() == told
+    assert f"every picture of {caught.ngroups - len(told)}" in found.text
 
 
 def test_films_that_one_of_two_models_alone_gets_right_are_counted(exports):
