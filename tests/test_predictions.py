@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from model_zoo.predictions import COLUMNS, PredictionsError, read_predictions, write_predictions
+from model_zoo.predictions import (
+    COLUMNS,
+    DISAGREEMENT,
+    DOUBTS,
+    PredictionsError,
+    read_predictions,
+    read_scores,
+    write_predictions,
+)
 from model_zoo.registry import scan
 
 HEADER = ",".join(COLUMNS)
@@ -141,6 +149,17 @@ def test_a_file_that_is_something_else(tmp_path, content, expected):
         read_predictions(path)
     assert str(raised.value).startswith(str(path))
     assert expected in str(raised.value)
+
+
+def test_rows_that_are_still_written_may_lack_labels_and_the_end_of_a_line(tmp_path):
+    header = f"{HEADER},{DOUBTS},{DISAGREEMENT}"
+    assert read_scores(written(tmp_path, header)).empty
+    rows = read_scores(
+        written(tmp_path, header, "a,p,1,,0.5,blank; flat,0.25", "b,p,,,0.5,,0", "c,p,0,,1,,0", "d,", end="")
+    )
+    assert rows["label"].fillna(9).tolist() == [1, 9, 0]
+    assert rows[[DOUBTS, DISAGREEMENT]].to_numpy().tolist() == [["blank; flat", 0.25], ["", 0], ["", 0]]
+    assert DISAGREEMENT not in read_scores(written(tmp_path, f"{HEADER},{DOUBTS}", "a,p,1,,0.5,"))
 
 
 def test_a_missing_file(tmp_path):
