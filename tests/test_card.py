@@ -113,6 +113,7 @@ def test_an_unknown_field_is_named(folder):
         ({"temperature": float("nan")}, "temperature: expected a number above 0."),
         ({"temperature": float("inf")}, "temperature: expected a number above 0."),
         ({"heatmap": {"layer": "c", "scale": 0, "rule": "r"}}, "heatmap.scale: expected a number above 0."),
+        ({"threshold": {"value": -0.1, "rule": "r", "chosen_on": "x-validation"}}, "threshold.value: expected a prob"),
         ({"threshold": {"value": 1.5, "rule": "r", "chosen_on": "x-validation"}}, "threshold.value: expected a prob"),
         ({"threshold": {"value": 0.5, "rule": "r", "chosen_on": "chest_xray-test"}}, "Received: 'chest_xray-test'."),
     ],
