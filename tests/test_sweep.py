@@ -76,11 +76,17 @@ def test_a_predictive_value_of_one_is_as_sure_as_the_rate_behind_it():
     # At the lower threshold nobody is missed either.
     caught, npv = found.estimates(0.15)["sensitivity"], found.predictive_values(0.15, 0.1)["npv"]
     assert npv.low == pytest.approx(0.9 * spared.low / (0.9 * spared.low + 0.1 * (1 - caught.low)))
+    np.testing.assert_allclose(found.share_called(1)[0], [1, caught.low, 1])
     nobody = sweep(rows, [1.0], resamples=50)
     np.testing.assert_allclose(nobody.share_called(0), [[0, 0, 1 - spared.low]])
     npv = nobody.predictive_values(1.0, 0.1)["npv"]
     assert npv.value == pytest.approx(0.9)
     assert npv.low < npv.value < npv.high < 1
+
+
+def test_resamples_without_a_class_leave_the_interval_of_its_share_called():
+    found = sweep(rows_of([0, 0, 1, 1, 1, 1], [0.1, 0.9, 0.2, 0.9, 0.9, 0.9]), [0.5], resamples=50)
+    np.testing.assert_allclose(found.share_called(0), [[0.5, 0, 1]])
 
 
 def test_sensitivity_s_interval_covers_the_truth_of_clustered_patients():
