@@ -162,6 +162,9 @@ def test_a_damaged_row_is_named(tmp_path):
     (tmp_path / "made-test.csv").write_text("\n".join([*lines[:5], lines[4]]))
     with pytest.raises(ExportError, match="line 6, column kind: expected no other row of the same image_id and kind"):
         read_gate_rows("made-test", tmp_path)
+    (tmp_path / "made-test.csv").write_text("\n".join([*lines[:5], lines[5].rpartition(",")[0] + ",much"]))
+    with pytest.raises(ExportError, match=r"line 6, column flat: .* to 10000\. Received: 'much'"):
+        read_gate_rows("made-test", tmp_path)
 
 
 def packed(write, *arrays, **named) -> bytes:

@@ -38,9 +38,14 @@ def table_of(texts=TEXTS) -> pd.DataFrame:
 
 def test_what_is_written_is_read_back():
     read = read_notes(write_notes(table_of()))
+    assert write_notes(table_of()).decode("utf-8-sig").startswith('"image_id","probability cnn8",')
     assert read == {
         ("chest_xray", f"test/{i}"): Note(text, bool(i % 2)) for i, text in enumerate(TEXTS) if text or i % 2
     }
+
+
+def test_a_formula_that_a_spreadsheet_bared_keeps_its_first_sign():
+    assert read_notes((HEADER + line("c", "test/a", "", "-2 cm")).encode())["c", "test/a"].text == "-2 cm"
 
 
 def test_no_cell_begins_as_a_formula():
