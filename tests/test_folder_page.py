@@ -230,6 +230,14 @@ def test_a_folder_has_one_run_at_a_time_and_folders_take_turns(engine, folder, t
     assert first.running
 
 
+def test_the_pace_of_a_run_leaves_out_what_was_done_before_it(monkeypatch):
+    for done, rate in (((32,), None), ((32, 40), 2.0)):
+        monkeypatch.setattr(jobs, "monotonic", iter((100.0, 104.0)).__next__)
+        run = jobs.Job(lambda done=done: (batch.Progress(count, 0, 60) for count in done))
+        run.join(10)
+        assert run.rate() == rate
+
+
 def test_unreadable_images_are_listed_with_their_reason(engine, folder):
     (folder / "broken.png").write_bytes(b"a few words")
     app = scored(folder)
