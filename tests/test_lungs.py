@@ -136,6 +136,9 @@ def test_hausdorff95_is_the_distance_of_shifted_borders():
     assert hausdorff95(mask, mask) == 0
     assert hausdorff95(mask, np.roll(mask, 3, axis=0)) == 3
     assert np.isnan(hausdorff95(mask, mask & False))
+    # A lung that was not found is as far off as one that is not there: it lies 13 to 30 columns from the other.
+    right = mask & (np.arange(60) < 30)
+    assert hausdorff95(mask, right) == hausdorff95(right, mask) > 20
 
 
 def test_a_summary_has_intervals_over_patients():
