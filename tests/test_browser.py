@@ -12,6 +12,7 @@ import sys
 import urllib.request
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -223,6 +224,21 @@ def test_a_page_opens_by_its_address_and_fits_the_screen(page, address, name, wi
     assert page.get_by_text("Page not found").count() == 0
     # What scrolls is the main part, not the document.
     assert page.locator("[data-testid='stMain']").evaluate("main => main.scrollWidth <= main.clientWidth")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_screen_reader_finds_its_way(page, address, name):
+    """Headings go down one step at a time; columns of tables and marks of charts have names."""
+    page.goto(f"{address}/{name}")
+    page.locator("h1").wait_for()
+    settled(page)
+    page.wait_for_timeout(1000)  # charts and tables are drawn after the page is complete
+    levels = page.locator(":is(h1, h2, h3, h4, h5, h6)").evaluate_all("all => all.map(one => Number(one.tagName[1]))")
+    assert levels[0] == 1
+    assert all(below <= above + 1 for above, below in pairwise(levels)), levels
+    headers = page.locator("th").evaluate_all("all => all.map(one => one.textContent.trim())")
+    assert "" not in headers
+    assert page.locator("[role='graphics-symbol']:not([aria-label], [aria-hidden='true'])").count() == 0
 
 
 def test_a_deep_link_may_be_the_first_request_of_a_server(browser, tmp_path):

@@ -393,7 +393,7 @@ def test_an_edited_history_is_named_and_other_models_work(root):
     path.write_text(path.read_text().replace("0.55", "lots"))
     app = visit(TRAINING, model="alpha")
     assert "history.csv, line 2, column val_accuracy" in app.error[0].value.replace("\\", "")
-    assert "What the network saw" in [header.value for header in app.subheader]
+    assert "What the network saw" in [header.value for header in app.header]
     healthy(app.selectbox[0].set_value("beta").run())
     assert not app.error
     path.write_text("\n".join(path.read_text().replace("lots", "0.55").splitlines()[:3]))

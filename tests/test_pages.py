@@ -98,7 +98,7 @@ def open_page(page: str, **address: str) -> AppTest:
 
 def shown(app: AppTest) -> str:
     """Everything that the page says, as one text."""
-    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error")
+    kinds = ("title", "header", "markdown", "caption", "info", "warning", "error")
     return "\n".join(element.value for kind in kinds for element in app.get(kind))
 
 

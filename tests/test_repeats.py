@@ -131,10 +131,10 @@ def test_the_page_performance_lists_the_runs_and_their_mean(root):  # noqa: F811
     rows = pd.read_csv(alpha / "predictions" / f"{name}.csv", keep_default_na=False)
     others = rows.assign(probability=1 - rows["probability"])
     add_repeat(alpha, rows, name, 0.4)
-    assert "The same training again" not in [heading.value for heading in visit(PERFORMANCE, model="alpha").subheader]
+    assert "The same training again" not in [heading.value for heading in visit(PERFORMANCE, model="alpha").header]
     add_repeat(alpha / "repeats" / "alpha-repeat-1", others, name, 0.7)
     app = visit(PERFORMANCE, model="alpha", set=name)
-    assert "The same training again" in [heading.value for heading in app.subheader]
+    assert "The same training again" in [heading.value for heading in app.header]
     (table,) = [table.value for table in app.table if "mean" in table.value.columns]
     assert list(table.columns) == ["this model", "repeat-1", "mean"]
     area = evaluation.auroc(rows)
@@ -142,7 +142,7 @@ def test_the_page_performance_lists_the_runs_and_their_mean(root):  # noqa: F811
     accuracy = evaluation.estimates(others, 0.7)["accuracy"].value
     assert table.loc["Accuracy", "repeat-1"] == f"{accuracy:.4f}"
     assert "The same training again" not in [
-        heading.value for heading in visit(PERFORMANCE, model="alpha", set="phantom-test").subheader
+        heading.value for heading in visit(PERFORMANCE, model="alpha", set="phantom-test").header
     ]
 
 

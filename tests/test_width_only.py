@@ -270,7 +270,7 @@ def test_an_opened_case_has_no_heatmap_and_no_like_training_images(baseline):
     app = visit("views/evidence/errors.py", model="size", set="chest_xray-test", image="test/NORMAL/IM-0000-0001.png")
     assert "Size sees no pixels, so there is no place" in shown(app)
     assert len(app.get("image")) == 1
-    assert not [title.value for title in app.subheader if "training images" in title.value]
+    assert not [title.value for title in app.header if "training images" in title.value]
 
 
 def test_performance_tells_the_formula(baseline):

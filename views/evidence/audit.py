@@ -148,7 +148,7 @@ NAMES = titles(EXPORTS)
 chosen_set, chosen_measure = choose()
 if evidence.is_synthetic(chosen_set):
     st.info(evidence.SYNTHETIC, icon=":material/info:")
-st.subheader(MEASURES[chosen_measure].question, anchor=False)
+st.header(MEASURES[chosen_measure].question, anchor=False)
 st.markdown(MEASURES[chosen_measure].explanation)
 all_rows = read_rows(chosen_set)
 show_chart(all_rows, chosen_measure)

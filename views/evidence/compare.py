@@ -31,7 +31,7 @@ def show_published(scene: Scene) -> None:
     published = {model_id: export for model_id, export in scene.exports.items() if export.card.reference}
     if not published:
         return
-    st.subheader("The published figures beside ours", anchor=False)
+    st.header("The published figures beside ours", anchor=False)
     table = [
         (scene.titles[model_id], *claim)
         for model_id, export in published.items()

@@ -34,7 +34,7 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
     runs = card.recipe.get("averaged_runs", 1)
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Loss", anchor=False)
+        st.header("Loss", anchor=False)
         names = {"loss": "training images", "val_loss": "validation images"}
         st.altair_chart(
             figures.curves(history, names, "loss", best, ground(), runs > 1),
@@ -42,7 +42,7 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
             alt=f"Loss over the epochs, on validation images lowest in epoch {best}: {history['val_loss'].min():.3f}",
         )
     with right:
-        st.subheader("Accuracy", anchor=False)
+        st.header("Accuracy", anchor=False)
         names = {"val_accuracy": "validation images"}
         if not mixed:
             names = {"accuracy": "training images", **names}
@@ -72,7 +72,7 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
     st.caption(" ".join(notes))
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Learning rate", anchor=False)
+        st.header("Learning rate", anchor=False)
         drawn = schedule(history, card.recipe, card.data.counts.get("training", {}).get("images", 0))
         st.altair_chart(
             figures.learning_rate(history, drawn, ground()),
@@ -88,14 +88,14 @@ def show_curves(export: Export, history: pd.DataFrame) -> None:
             )
         )
     with right:
-        st.subheader("Seconds per epoch", anchor=False)
+        st.header("Seconds per epoch", anchor=False)
         alt = f"Seconds per epoch, median {history['seconds'].median():.0f}"
         st.altair_chart(figures.seconds(history, ground()), width="stretch", alt=alt)
         st.caption("Wall time with validation. A long epoch often means that the machine had other work.")
 
 
 def show_samples(export: Export) -> None:
-    st.subheader("What the network saw", anchor=False)
+    st.header("What the network saw", anchor=False)
     settings = export.card.recipe.get("augmentation")
     if settings is None:
         st.info("The model's card does not say how its training images were changed.", icon=":material/info:")

@@ -143,7 +143,7 @@ def show_run(root: Path, export: Export, results: batch.Results, images: int, wa
 def show_results(export: Export, collection_id: str, scores: pd.DataFrame) -> None:
     threshold = export.card.threshold.value
     positive = int((scores["probability"] >= threshold).sum())
-    st.subheader("What the model says", anchor=False)
+    st.header("What the model says", anchor=False)
     st.markdown(
         f"Of **{words.counted(len(scores), 'image')}** the model calls **{positive:,}** pneumonia "
         f"({words.percent(positive / len(scores))}), at its operating point, {threshold:.3f}. That point was chosen on "
@@ -293,7 +293,7 @@ def for_reading(scores: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 def show_unreadable(unreadable: list[tuple[str, str]]) -> None:
-    st.subheader("Not read", anchor=False)
+    st.header("Not read", anchor=False)
     st.markdown(f"Images that could not be read: {len(unreadable):,}. Each new run tries them again.")
     st.dataframe(
         pd.DataFrame(unreadable[:1000], columns=["image", "reason"]),

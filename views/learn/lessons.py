@@ -29,7 +29,7 @@ def find(lesson: Lesson) -> Found:
 
 
 def show_lesson(key: str, lesson: Lesson) -> None:
-    st.subheader(lesson.title, anchor=False)
+    st.header(lesson.title, anchor=False)
     st.caption(f"About {lesson.minutes} minutes. {lesson.aim}")
     with st.container(border=True):
         st.markdown(f"**First, without looking:** {lesson.question}")

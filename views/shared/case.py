@@ -31,7 +31,7 @@ def show(
     with left:
         _show_opinions(export, case, threshold, others, opinions)
     with right:
-        st.subheader("Your notes", anchor=False)
+        st.header("Your notes", anchor=False)
         notes.show(collection_id, case["image_id"])
         _show_source(export, collection_id, case)
     if radiograph is not None:
@@ -115,7 +115,7 @@ def _show_pictures(export: Export, radiograph: Radiograph, outcome: str) -> None
 def _show_opinions(
     export: Export, case: pd.Series, threshold: float, others: dict[str, Export], opinions: pd.DataFrame
 ) -> None:
-    st.subheader("What all models say", anchor=False)
+    st.header("What all models say", anchor=False)
     voices = [(export, float(case["probability"]), threshold)]
     voices += [(other, float(opinions.at[case.name, id_]), other.card.threshold.value) for id_, other in others.items()]
     table = voices_table([voice for voice in voices if not pd.isna(voice[1])])

@@ -53,7 +53,7 @@ def show_shares(fields: LungFields, evidence: np.ndarray, direction: str, peak: 
     shares = regions.shares(evidence, fields.regions)
     if shares is None:
         return
-    st.markdown(f"**Where the evidence for {direction} lies**")
+    st.header(f"Where the evidence for {direction} lies", anchor=False)
     chart, sentences = st.columns([1, 1.3], gap="medium", vertical_alignment="center")
     sentence = words.where(shares, direction)
     with chart:

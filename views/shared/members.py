@@ -18,7 +18,7 @@ def show_opinions(committee: Export, explanation) -> None:
     said = explanation.members
     voices = [(committee, explanation.probability), *zip(committee.members, said, strict=True)]
     table = voices_table([(model, probability, model.card.threshold.value) for model, probability in voices])
-    st.markdown("**What its members say**")
+    st.header("What its members say", anchor=False)
     st.altair_chart(members_chart(table, ground()), width="stretch", key="members", alt=voices_alt(table))
     positive = calls(said, table["threshold"][1:])
     sentence = words.votes(positive, len(said), table["call"][0], min(said), max(said), float(spread(said)))

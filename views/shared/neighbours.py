@@ -19,7 +19,7 @@ def show(export: Export, name: str, label: int, radiograph: Radiograph) -> None:
     pixels. label: of the opened image."""
     if not export.sees_pixels:
         return
-    st.subheader("The training images most like it, to this model", anchor=False)
+    st.header("The training images most like it, to this model", anchor=False)
     if export.is_committee:
         st.caption("A committee has no features of its own to find them by. Its members have:")
         members.show_ways(export, evidence.kept_rows)

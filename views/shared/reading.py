@@ -62,7 +62,7 @@ def about(model: Export) -> None:
     """What the model is and what it cannot do, from its card."""
     card = model.card
     with st.container(border=True):
-        st.subheader(f"About {words.plain(card.title)}", anchor=False)
+        st.header(f"About {words.plain(card.title)}", anchor=False)
         st.markdown(words.plain(card.summary))
         if card.limits:
             st.markdown("**What it cannot do**\n" + "".join(f"\n- {words.plain(limit)}" for limit in card.limits))
@@ -95,7 +95,7 @@ def _waits_for_a_guess(case: Case) -> bool:
     if not st.session_state["guess_first"] or _guess(case):
         return False
     with st.container(border=True):
-        st.subheader("What do you think?", anchor=False)
+        st.header("What do you think?", anchor=False)
         with st.container(horizontal=True):
             for label in heatmap.DIRECTIONS:
                 st.button(label.capitalize(), key=f"guess {label}", on_click=_remember_guess, args=(case, label))
@@ -129,7 +129,8 @@ def _opinion(case: Case, model: Export, probability: float, reference: pd.DataFr
     call = words.called(probability, threshold)
     st.html(
         f'<div class="opinion" style="border-left: 5px solid {_colour_of(call)}; padding-left: 0.9rem">'
-        f'<div style="font-size: 0.9rem">The model calls this <strong>{call}</strong></div>'
+        '<div role="heading" aria-level="2" style="font-size: 0.9rem">'
+        f"The model calls this <strong>{call}</strong></div>"
         f'<div style="font-size: 2.4rem; font-weight: 650; line-height: 1.15" data-probability="{probability:.6f}">'
         f"{words.probability(probability)}</div>"
         '<div style="font-size: 0.9rem">probability of pneumonia, says the model</div></div>'
@@ -151,7 +152,7 @@ def _colour_of(call: str) -> str:
 
 
 def _evidence(sides: words.Balance, call: str) -> None:
-    st.markdown("**Evidence for and against**")
+    st.header("Evidence for and against", anchor=False)
     if not math.isnan(sides.for_pneumonia):
         share = 100 * sides.for_pneumonia
         st.html(

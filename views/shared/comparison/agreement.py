@@ -19,7 +19,7 @@ _MEASURES = {"share": "Share of images called alike", "kappa": "Cohen's kappa"}
 def show_agreement(scene: Scene) -> None:
     if len(scene.rows) < 2:
         return
-    st.subheader("Do the models agree?", anchor=False)
+    st.header("Do the models agree?", anchor=False)
     try:
         images = comparison.common(scene.rows)
     except ComparisonError as error:
@@ -48,7 +48,7 @@ def show_agreement(scene: Scene) -> None:
 
 
 def _show_all_wrong(scene: Scene, images: pd.DataFrame, wrong: pd.DataFrame) -> None:
-    st.subheader("Images that all models get wrong", anchor=False)
+    st.header("Images that all models get wrong", anchor=False)
     if wrong.empty:
         st.success(f"None: every one of the {len(images):,} images is right for some model.", icon=":material/check:")
         return
@@ -77,7 +77,7 @@ def _show_all_wrong(scene: Scene, images: pd.DataFrame, wrong: pd.DataFrame) -> 
         column_config={
             "image": st.column_config.TextColumn(width="large"),
             "probability": st.column_config.NumberColumn("mean probability of pneumonia"),
-            "link": st.column_config.LinkColumn("", display_text="look at it", width="small"),
+            "link": st.column_config.LinkColumn("open", display_text="look at it", width="small"),
         },
     )
     st.caption(

@@ -20,7 +20,7 @@ _RATES = {
 
 
 def show_leaderboard(scene: Scene) -> None:
-    st.subheader("Leaderboard", anchor=False)
+    st.header("Leaderboard", anchor=False)
     table = pd.DataFrame(
         {
             "model": scene.titles[model_id],
@@ -48,7 +48,7 @@ def show_leaderboard(scene: Scene) -> None:
 
 
 def show_curves(scene: Scene) -> None:
-    st.subheader("ROC curves", anchor=False)
+    st.header("ROC curves", anchor=False)
     drawn = {model_id: table for model_id, table in scene.rows.items() if table["label"].nunique() == 2}
     if not drawn:
         st.info("A ROC curve needs normal images and pneumonias. Only one kind is here.", icon=":material/info:")

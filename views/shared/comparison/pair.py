@@ -11,7 +11,7 @@ from views.shared.comparison.scene import Scene
 
 
 def show_pair(scene: Scene) -> None:
-    st.subheader("Is the difference more than chance?", anchor=False)
+    st.header("Is the difference more than chance?", anchor=False)
     rows = scene.rows
     if len(rows) < 2:
         st.info("A comparison needs two models with rows for these images.", icon=":material/info:")

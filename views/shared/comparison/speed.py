@@ -11,7 +11,7 @@ _SPEED = "compare.speed"
 
 
 def show_speed(scene: Scene) -> None:
-    st.subheader("Speed on this machine", anchor=False)
+    st.header("Speed on this machine", anchor=False)
     if st.button("Measure the speed", icon=":material/timer:"):
         st.session_state[_SPEED] = _measured(scene)
     if not (speeds := st.session_state.get(_SPEED)):

@@ -94,7 +94,7 @@ def score_histogram(ground: str) -> dict:
     here = alt.Chart(alt.NamedData("here"))
     threshold = alt.Tooltip("threshold:Q", title="called pneumonia from", format=".3f")
     line = here.mark_rule(color=INK[ground], strokeWidth=2).encode(x="threshold:Q", tooltip=[threshold])
-    zero = here.mark_rule(color=INK[ground]).encode(y=alt.datum(0))
+    zero = here.mark_rule(color=INK[ground], aria=False).encode(y=alt.datum(0))
     return in_ink(alt.layer(bars, zero, line).properties(height=360), ground).to_dict()
 
 

@@ -13,7 +13,7 @@ from views.shared.performance.scene import Scene
 
 
 def show_confusion(scene: Scene, threshold: float, cells: Confusion) -> None:
-    st.subheader("Right and wrong: the confusion matrix", anchor=False)
+    st.header("Right and wrong: the confusion matrix", anchor=False)
     view = {"model": scene.export.id, "set": scene.name}
     if threshold != scene.own_threshold:
         view["threshold"] = str(threshold)
@@ -48,7 +48,7 @@ def described(cells: Confusion) -> str:
 
 
 def show_scores(scene: Scene, threshold: float) -> None:
-    st.subheader("How the probabilities are spread", anchor=False)
+    st.header("How the probabilities are spread", anchor=False)
     bars = performance.score_table(scene.probability, scene.label, threshold)
     tables = {"bars": bars, "here": pd.DataFrame({"threshold": [threshold]})}
     called = (scene.probability >= threshold).sum()
@@ -63,7 +63,7 @@ def show_scores(scene: Scene, threshold: float) -> None:
 
 
 def show_roc(scene: Scene, threshold: float, rates: dict[str, Estimate]) -> None:
-    st.subheader("Every operating point: the ROC curve", anchor=False)
+    st.header("Every operating point: the ROC curve", anchor=False)
     if scene.missing_class:
         _lacking("A ROC curve needs normal images and pneumonias. Only one kind is here.")
         return
@@ -80,7 +80,7 @@ def show_roc(scene: Scene, threshold: float, rates: dict[str, Estimate]) -> None
 
 
 def show_precision_recall(scene: Scene, threshold: float, rates: dict[str, Estimate]) -> None:
-    st.subheader("Catching against crying wolf: the precision-recall curve", anchor=False)
+    st.header("Catching against crying wolf: the precision-recall curve", anchor=False)
     if scene.precision_recall.empty:
         _lacking("A precision-recall curve needs pneumonias. None are here.")
         return
@@ -100,7 +100,7 @@ def show_precision_recall(scene: Scene, threshold: float, rates: dict[str, Estim
 
 
 def show_calibration(scene: Scene) -> None:
-    st.subheader("Does a probability mean what it says? Calibration", anchor=False)
+    st.header("Does a probability mean what it says? Calibration", anchor=False)
     bins, ece, score = reliability(scene.rows), scene.fixed["ece"], scene.fixed["brier"]
     tables = {"bins": bins, "perfect": pd.DataFrame({"probability": [0.0, 1.0], "share": [0.0, 1.0]})}
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")

@@ -57,7 +57,7 @@ _GRID = """<style>
 
 def show_figures(scene: Scene, threshold: float, found: dict[str, Estimate]) -> None:
     """found: every one of FIGURES."""
-    st.subheader("The figures, with their 95% intervals", anchor=False)
+    st.header("The figures, with their 95% intervals", anchor=False)
     st.caption(
         "With other patients the figures would have come out differently; an interval shows by how much. It is a "
         f"bootstrap interval: as many patients are drawn anew, with replacement, {intervals.RESAMPLES:,} times, and "
@@ -86,7 +86,7 @@ def show_figures(scene: Scene, threshold: float, found: dict[str, Estimate]) -> 
 
 def show_prevalence(scene: Scene, threshold: float) -> None:
     """The predictive values in a clinic where another share of the children is ill."""
-    st.subheader("What an alarm is worth in a clinic", anchor=False)
+    st.header("What an alarm is worth in a clinic", anchor=False)
     if scene.missing_class:
         st.info(
             "The worth of an alarm follows from sensitivity and specificity, and one of them cannot be computed: there "

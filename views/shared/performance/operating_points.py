@@ -65,7 +65,7 @@ def operating_points(export: Export) -> list[OperatingPoint]:
 def choose_threshold(points: list[OperatingPoint]) -> float:
     """The buttons, the slider and what they mean. points: operating_points; the first is the default."""
     threshold = addressed(points[0].threshold, lambda: points)
-    st.subheader("Where the line is drawn: the operating point", anchor=False)
+    st.header("Where the line is drawn: the operating point", anchor=False)
     with st.container(horizontal=True, gap="small"):
         for point in points:
             st.button(

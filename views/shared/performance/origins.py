@@ -25,7 +25,7 @@ def show_origins(scene: Scene) -> None:
 
 
 def _show_operating_point(card: Card) -> None:
-    st.subheader("Where the model's own operating point comes from", anchor=False)
+    st.header("Where the model's own operating point comes from", anchor=False)
     st.markdown(
         f"An image is called pneumonia from a probability of **{card.threshold.value:.3f}** on. Rule: "
         f"{words.plain(card.threshold.rule)}, chosen on {evidence.set_title(card.threshold.chosen_on)}, never on the "
@@ -38,7 +38,7 @@ def _show_published(scene: Scene) -> None:
     reference = scene.export.card.reference
     if reference is None:
         return
-    st.subheader("The published figure beside ours", anchor=False)
+    st.header("The published figure beside ours", anchor=False)
     st.markdown(f"The recipe follows: {words.plain(reference.title)}.")
     table = pd.DataFrame(claims_beside_ours(scene.export), columns=["figure", "published", "ours"])
     st.table(table.set_index("figure"), width="content")
@@ -49,11 +49,11 @@ def _show_published(scene: Scene) -> None:
 
 
 def _show_protocol(card: Card) -> None:
-    st.subheader("How images were kept apart", anchor=False)
+    st.header("How images were kept apart", anchor=False)
     protocol = card.data.protocol[:1].upper() + card.data.protocol[1:].rstrip(".")
     st.markdown(f"{words.plain(protocol)}. Licence of the images: {words.plain(card.data.licence)}.")
     if card.data.counts:
-        counts = pd.DataFrame.from_dict(card.data.counts, orient="index")
+        counts = pd.DataFrame.from_dict(card.data.counts, orient="index").rename_axis("part")
         st.table(counts.map(lambda count: f"{count:,}"), width="content")
     if readings := card.data.test_read:
         dates = ", ".join(moment[:10] for moment in readings)
@@ -66,7 +66,7 @@ def _show_protocol(card: Card) -> None:
 
 
 def _show_training(card: Card) -> None:
-    st.subheader("How the model was trained", anchor=False)
+    st.header("How the model was trained", anchor=False)
     versions = ", ".join(f"{name} {version}" for name, version in card.training.versions.items())
     st.table(
         {
@@ -87,14 +87,14 @@ def _show_repeats(scene: Scene) -> None:
     runs = figures_of_runs(scene.export, scene.name)
     if runs.empty:
         return
-    st.subheader("The same training again", anchor=False)
+    st.header("The same training again", anchor=False)
     st.markdown(
         "Training draws at random: the order of the images, how each is changed, dropout, and the weights of layers "
         f"that take none from another network. Trained {len(runs)} times on the same images, the model reached these "
         "figures, each time at an operating point of its own:"
     )
     runs.index = ["this model", *(run.removeprefix(f"{scene.export.id}-") for run in runs.index[1:])]
-    shown = runs.rename(columns=lambda figure: FIGURES[figure][0]).T
+    shown = runs.rename(columns=lambda figure: FIGURES[figure][0]).T.rename_axis("figure")
     st.table(shown.assign(mean=runs.mean().to_numpy()).map("{:.4f}".format), width="content")
     st.caption(
         "Where two models differ by less than these runs do, chance may be all there is between them. The intervals "
@@ -103,7 +103,7 @@ def _show_repeats(scene: Scene) -> None:
 
 
 def _show_members(scene: Scene) -> None:
-    st.subheader("Who sits on the committee", anchor=False)
+    st.header("Who sits on the committee", anchor=False)
     card, cards = scene.export.card, [member.card for member in scene.export.members]
     st.markdown(
         "Each film goes to all members. The answer is the mean of their calibrated logits, the logarithms of the odds, "
@@ -127,7 +127,7 @@ def _show_members(scene: Scene) -> None:
 
 
 def _show_formula(card: Card) -> None:
-    st.subheader("How the formula was fitted", anchor=False)
+    st.header("How the formula was fitted", anchor=False)
     (_, intercept), *terms = card.recipe["coefficients"].items()
     signed = [f" {'−' if value < 0 else '+'} {abs(value):.3f} × {name}" for name, value in terms]
     versions = ", ".join(f"{name} {version}" for name, version in card.training.versions.items())

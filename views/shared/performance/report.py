@@ -13,7 +13,7 @@ from views.shared.performance.scene import Scene
 
 
 def show_report(scene: Scene, threshold: float, cells: Confusion) -> None:
-    st.subheader("Class by class: the classification report", anchor=False)
+    st.header("Class by class: the classification report", anchor=False)
     report = report_table(cells)
     st.table(_readable(report, ("precision", "recall", "F1"), ("images", "called")), width="content")
     called, ill = report["called"]["pneumonia"], report["images"]["pneumonia"]
@@ -24,7 +24,7 @@ def show_report(scene: Scene, threshold: float, cells: Confusion) -> None:
         f"model puts into the class, its output distribution: it calls **{called:,} of {total:,}** images pneumonia "
         f"({words.percent(called / total)}), and {ill:,} are ({words.percent(ill / total)})."
     )
-    offer(scene, "Classification report", report.reset_index(names="class"), threshold=threshold)
+    offer(scene, "Classification report", report.reset_index(), threshold=threshold)
 
 
 def report_table(cells: Confusion) -> pd.DataFrame:
@@ -42,14 +42,14 @@ def report_table(cells: Confusion) -> pd.DataFrame:
     )
     rows = {**{name: name for name in LABEL_NAMES}, "mean": "macro avg", "weighted mean": "weighted avg"}
     table = pd.DataFrame({name: report[key] for name, key in rows.items()}).T
-    table = table.rename(columns={"f1-score": "F1", "support": "images"}).astype({"images": int})
+    table = table.rename(columns={"f1-score": "F1", "support": "images"}).astype({"images": int}).rename_axis("class")
     total = sum(counts)
     normal = cells.true_negatives + cells.false_negatives
     return table.assign(called=[normal, total - normal, total, total])
 
 
 def show_subgroups(scene: Scene, threshold: float) -> None:
-    st.subheader("On whom: subgroups", anchor=False)
+    st.header("On whom: subgroups", anchor=False)
     if not scene.subgroups:
         st.info(
             "These rows name no kinds of pneumonia and no series of normal films, so there are no subgroups to "
