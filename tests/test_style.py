@@ -31,6 +31,10 @@ def test_marks_stand_out(colour, ground):
     assert contrast(rgb(colour), rgb(st.get_option(f"theme.{ground}.backgroundColor"))) >= 3
 
 
+def test_no_colour_is_needed_to_tell_marks_apart():
+    assert len(set(style.SHAPES)) >= len(style.COLOURS)
+
+
 @pytest.mark.parametrize("ground", ["light", "dark"])
 def test_small_text_stands_out(ground):
     assert contrast(rgb(style.INK[ground]), rgb(st.get_option(f"theme.{ground}.backgroundColor"))) >= 4.5

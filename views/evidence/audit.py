@@ -99,7 +99,7 @@ def show_chart(rows: dict[str, pd.DataFrame], measure: str) -> None:
     st.altair_chart(drawn, width="stretch", alt=alt)
     direction = "right" if asked.better > 0 else "left"
     st.caption(
-        f"Further to the {direction} is better. A dot is the mean over images, with its 95% interval (bootstrap over "
+        f"Further to the {direction} is better. A mark is the mean over images, with its 95% interval (bootstrap over "
         "patients, too short where films are few); the strokes are maps that look at no film. The intervals of two "
         "methods may overlap and one still be better on nearly every film, because both are measured on the same ones."
     )

@@ -6,7 +6,7 @@ A chart of layers with its own rows, because one of facets does not take the wid
 import altair as alt
 import pandas as pd
 
-from views.shared.figures.style import COLOURS, INK, QUIET_COLOUR, in_ink
+from views.shared.figures.style import COLOURS, INK, QUIET_COLOUR, SHAPES, in_ink
 
 # Height of an interval, in pixels.
 _ROW = 13
@@ -18,7 +18,8 @@ def audit_chart(
     """Below each model's name one point with its 95% interval per method, and a stroke per blind map.
 
     figures: model, method, value, low, high. blind: model, map, value; the first map's strokes are in ink, and the
-    others pale. methods: all that there are, so that each keeps its colour whatever is shown. title: of the axis.
+    others pale. methods: all that there are, so that each keeps its colour and shape whatever is shown. title: of the
+    axis.
     """
     models, shown = list(figures["model"].unique()), [name for name in methods if name in set(figures["method"])]
     # A row for the name, one for each method, and a gap.
@@ -42,14 +43,19 @@ def audit_chart(
     strokes = alt.Chart(blind).mark_rule(strokeWidth=1.5)
     strokes = strokes.encode(x, alt.Y("top:Q", axis=None, scale=rows), y2="bottom:Q", color=stroke)
     strokes = strokes.encode(tooltip=["model:N", alt.Tooltip("map:N", title="blind map"), value])
-    colours = [COLOURS[methods.index(name) % len(COLOURS)] for name in shown]
-    legend = alt.Legend(**look, orient="top", columns=2, symbolType="circle", symbolSize=70)
-    colour = alt.Color("method:N", scale=alt.Scale(domain=shown, range=colours), legend=legend)
+    places = [methods.index(name) % len(COLOURS) for name in shown]
+    legend = alt.Legend(**look, orient="top", columns=2, symbolSize=70)
+    colour, shape = (
+        channel("method:N", scale=alt.Scale(domain=shown, range=[of[place] for place in places]), legend=legend)
+        for channel, of in ((alt.Color, COLOURS), (alt.Shape, SHAPES))
+    )
     ends = [alt.Tooltip(f"{end}:Q", format=".3f") for end in ("low", "high")]
     base = alt.Chart(figures).encode(y=y, color=colour, tooltip=["model:N", "method:N", value, *ends])
     spans = base.mark_rule(strokeWidth=2.5).encode(alt.X("low:Q", title=title), x2="high:Q")
-    points = base.mark_point(filled=True, size=60, opacity=1).encode(x)
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(x, shape=shape)
     headings = alt.Chart(names).mark_text(align="left", fontWeight=600, color=INK[ground])
     headings = headings.encode(x=alt.datum(lowest), y=y, text="model:N")
-    chart = alt.layer(strokes, alt.layer(spans, points), headings).resolve_scale(color="independent")
+    chart = alt.layer(strokes, alt.layer(spans, points), headings).resolve_scale(
+        color="independent", shape="independent"
+    )
     return in_ink(chart.properties(height=80 + _ROW * block * len(models)), ground).configure_view(strokeWidth=0)

@@ -21,15 +21,20 @@ def curves(
     table = history.melt(["epoch", "stage"], list(columns), "column", "value")
     table["line"] = table["column"].map(columns)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
-    scale = alt.Scale(domain=list(columns.values()), range=[LINE_COLOUR, WRONG_COLOUR][-len(columns) :])
-    legend = alt.Legend(title=None, orient="top", offset=_ABOVE_NAMES, labelColor=INK[ground])
+    look = {"title": None, "labelColor": INK[ground], "symbolType": "stroke", "symbolStrokeWidth": 2, "symbolSize": 400}
+    legend = alt.Legend(**look, orient="top", offset=_ABOVE_NAMES)
+    colour, dash = (
+        channel("line:N", scale=alt.Scale(domain=list(columns.values()), range=of[-len(columns) :]), legend=legend)
+        for channel, of in ((alt.Color, [LINE_COLOUR, WRONG_COLOUR]), (alt.StrokeDash, [[4, 3], [1, 0]]))
+    )
     lines = (
         alt.Chart(table)
         .mark_line(point=True, strokeWidth=2)
         .encode(
             _epochs("epoch", history),
             y,
-            alt.Color("line:N", scale=scale, legend=legend),
+            colour,
+            dash,
             *([alt.Detail("stage:N")] if apart else []),
             tooltip=["epoch:Q", "stage:N", alt.Tooltip("line:N", title="on"), alt.Tooltip("value:Q", format=".4f")],
         )

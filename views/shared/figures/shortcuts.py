@@ -3,11 +3,9 @@
 import altair as alt
 import pandas as pd
 
-from views.shared.figures.style import COLOURS, INK, LINE_COLOUR, in_ink
+from views.shared.figures.style import COLOURS, INK, LINE_COLOUR, SHAPES, in_ink
 
-# Okabe and Ito's, with a shape each, so that no colour is needed to tell them apart.
 _COLOURS = tuple(COLOURS[place] for place in (6, 0, 2, 3, 5))
-_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 _TOOLTIP = [
     alt.Tooltip("blanked", title="blanked"),
     alt.Tooltip("said", title="AUROC"),
@@ -54,7 +52,7 @@ def all_models(table: pd.DataFrame, blanked: list[str], blind: float | None, gro
     marks = base.mark_point(size=90, filled=True, opacity=0.95).encode(
         x=_axis("auroc", lowest),
         color=alt.Color("blanked:N", scale=alt.Scale(domain=blanked, range=_COLOURS), legend=legend),
-        shape=alt.Shape("blanked:N", scale=alt.Scale(domain=blanked, range=_SHAPES), legend=legend),
+        shape=alt.Shape("blanked:N", scale=alt.Scale(domain=blanked, range=SHAPES), legend=legend),
     )
     layers = [marks] if blind is None else [_line(blind, lowest, ground), marks]
     return in_ink(alt.layer(*layers).properties(height=alt.Step(34)), ground).configure_view(strokeWidth=0)
