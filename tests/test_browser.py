@@ -241,6 +241,40 @@ def test_a_screen_reader_finds_its_way(page, address, name):
     assert page.locator("[role='graphics-symbol']:not([aria-label], [aria-hidden='true'])").count() == 0
 
 
+@pytest.mark.parametrize(
+    ("view", "pressed"),
+    [
+        ("diagnose?collection=phantom", "Case 4"),
+        ("performance?model=cnn11&set=phantom-test", "Youden"),
+        ("errors?model=cnn11&set=phantom-test&outcome=true%20positive", "Page 2"),
+        ("lessons", "Next lesson"),
+    ],
+)
+def test_the_keyboard_stays_on_what_it_pressed(page, address, view, pressed):
+    page.goto(f"{address}/{view}")
+    button = page.get_by_role("button", name=pressed).first
+    button.wait_for()
+    settled(page)
+    button.focus()
+    before = page.url
+    page.keyboard.press("Enter")
+    page.wait_for_function("before => location.href !== before", arg=before)
+    settled(page)
+    assert button.evaluate("button => button === document.activeElement")
+
+
+def test_what_the_keyboard_is_on_can_be_seen(page, address):
+    page.goto(f"{address}/performance?model=cnn11&set=phantom-test")
+    link = page.get_by_role("link", name="See the images behind these counts")
+    link.wait_for()
+    settled(page)
+    link.evaluate("link => link.scrollIntoView()")
+    link.focus()
+    above = page.locator(".st-key-threshold").bounding_box()
+    assert link.bounding_box()["y"] >= above["y"] + above["height"]
+    assert link.evaluate("link => getComputedStyle(link).outlineStyle") == "solid"
+
+
 def test_a_deep_link_may_be_the_first_request_of_a_server(browser, tmp_path):
     with served(tmp_path) as address, visitor(browser) as page:
         page.goto(f"{address}/performance")

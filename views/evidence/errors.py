@@ -27,10 +27,7 @@ def show_page(export: Export, name: str, selected: pd.DataFrame, page: int, page
     noted = notes.of(collection_id)
     captions = [caption(row, noted.get(row.image_id)) for row in shown.itertuples()]
     thumbnail_grid(collection_id, shown["image_id"].tolist(), captions, "errors")
-    if pages > 1:
-        # A new key for each page: the address may have moved it, and a widget's state would win over its default.
-        key = f"errors.page.{page}"
-        st.pagination(pages, default=page, key=key, on_change=address.choose_from_widget, args=("page", key))
+    address.offer_pages(page, pages, "errors.page")
 
 
 def caption(row, note: notes.Note | None) -> str:

@@ -238,11 +238,11 @@ def show_table(export: Export, collection_id: str, scores: pd.DataFrame, thresho
             collection=collection_id,
             image=shown["image"].iloc[picked[0]],
         )
-    if pages > 1:
-        # A new key for each page: the address may have moved it, and a widget's state would win over its default.
-        key = f"folder.page.{page}"
-        st.pagination(pages, default=page, key=key, on_change=address.choose_from_widget, args=("page", key))
-    st.caption("Mark a row to open its image, with the map of where the model looked.")
+    address.offer_pages(page, pages, "folder.page")
+    st.caption(
+        "Mark a row (on the keyboard, Shift and the space bar) to open its image, with the map of where the model "
+        "looked."
+    )
     st.download_button(
         f"Download {words.counted(len(table), 'row')} (CSV)",
         lambda: for_spreadsheets(for_reading(table, threshold).assign(threshold=threshold)),

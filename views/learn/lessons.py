@@ -100,5 +100,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         width=420,
     )
     offer_handouts()
-show_lesson(chosen, LESSONS[chosen])
+# Lessons differ in their number of elements. Without the container, the buttons below would be new ones to the browser,
+# which loses the keyboard's place.
+with st.container():
+    show_lesson(chosen, LESSONS[chosen])
 show_way(list(LESSONS), list(LESSONS).index(chosen))

@@ -78,6 +78,13 @@ def chosen_page(items: int, per_page: int) -> tuple[int, int]:
     return int(chosen("page", [str(number) for number in range(1, pages + 1)])), pages
 
 
+def offer_pages(page: int, pages: int, key: str) -> None:
+    """The way to other pages, if there are any. page, pages: chosen_page(). key: of this page of the app alone."""
+    if pages > 1:
+        place(key, page)
+        st.pagination(pages, key=key, on_change=choose_from_widget, args=("page", key))
+
+
 def recalled(memory: str | None) -> str | None:
     """What this visit chose last under this name, None before any choice."""
     return st.session_state.get(_MEMORY, {}).get(memory)
@@ -189,7 +196,7 @@ def control(
 
 
 def place(key: str, value: object) -> None:
-    """Give a slider, of one page alone, the value that the address has. Where it has it nothing is said to the browser,
+    """Give a widget, of one page alone, the value that the address has. Where it has it nothing is said to the browser,
     which would take back what was pressed in the meantime.
 
     Not for a key that pages share: a widget of another page would begin at its default.

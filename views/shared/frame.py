@@ -41,6 +41,12 @@ def notice() -> None:
         /* Streamlit's 0.6 leaves less than the contrast of 4.5 that small text needs. */
         [data-testid="stCaptionContainer"] { opacity: 0.8; }
         [data-testid="stTable"] th, [data-testid="stTable"] th * { color: inherit !important; }
+        /* Streamlit's tint of a link that the keyboard is on can hardly be seen. */
+        :is([data-testid="stSidebarNavLink"], .stPageLink a):focus-visible {
+            color: inherit; outline: 2px solid currentColor;
+        }
+        /* What the keyboard comes to is scrolled clear of the bar. */
+        .stMain { scroll-padding: 4rem 0; }
         </style>"""
     )
     with st.container(key="notice"):

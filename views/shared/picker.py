@@ -18,6 +18,7 @@ from cases.decode import decode
 from cases.pixels import printable
 from cases.radiograph import Radiograph, RadiographError
 from views.shared import address, cache
+from views.shared.frame import ground
 from views.shared.visitor import at_this_machine
 from views.shared.words import folder_names, plain, way_out
 
@@ -149,12 +150,11 @@ def _split_menu(splits: dict, split: str) -> None:
 
 
 def _thumbnails(collection_id: str, shown: list[Entry], start: int, chosen: Entry) -> None:
-    st.html(_STRIP_STYLE)
+    st.html(_STRIP_STYLE.format(chosen=st.get_option(f"theme.{ground()}.primaryColor")))
     for number, entry in enumerate(shown[start : start + PER_PAGE], start + 1):
         st.button(
             _thumbnail_label(collection_id, entry, f"Case {number}, chosen" if entry == chosen else f"Case {number}"),
             key=f"thumbnail {collection_id} {entry.id}",
-            type="primary" if entry == chosen else "secondary",
             on_click=address.choose,
             kwargs={"image": _code(entry)},
         )
@@ -203,14 +203,17 @@ def _receive_upload() -> None:
         st.session_state["upload_problem"] = str(error)
 
 
-# A button's label may hold an image, drawn as an icon; here it is the whole button.
+# A button's label may hold an image, drawn as an icon; here it is the whole button. The chosen one is of the same type
+# as the others: to the browser, another type is another button, and the keyboard's place is lost.
 _STRIP_STYLE = """<style>
-.st-key-film_strip { overflow-x: auto; padding: 4px; scroll-padding: 4px; }
-.st-key-film_strip > .stElementContainer:has(button) { flex: 1 0 4.9rem !important; max-width: 8rem; }
-.st-key-film_strip button { padding: 0; width: 100%; aspect-ratio: 1; overflow: hidden; border-width: 0; }
-.st-key-film_strip :is(button div, button span, button p) { width: 100%; height: 100%; margin: 0; line-height: 0; }
-.st-key-film_strip button p:not(:has(img)) { line-height: 1.3; white-space: normal; font-size: 0.8rem; }
-.st-key-film_strip button img { width: 100%; height: 100%; max-height: none; object-fit: cover; margin: 0; }
-.st-key-film_strip button[kind="primary"] { padding: 4px; scroll-initial-target: nearest; }
-.st-key-film_strip button[kind="primary"] img { border-radius: 0.4rem; }
+.st-key-film_strip {{ overflow-x: auto; padding: 4px; scroll-padding: 4px; }}
+.st-key-film_strip > .stElementContainer:has(button) {{ flex: 1 0 4.9rem !important; max-width: 8rem; }}
+.st-key-film_strip button {{ padding: 0; width: 100%; aspect-ratio: 1; overflow: hidden; border-width: 0; }}
+.st-key-film_strip :is(button div, button span, button p) {{ width: 100%; height: 100%; margin: 0; line-height: 0; }}
+.st-key-film_strip button p:not(:has(img)) {{ line-height: 1.3; white-space: normal; font-size: 0.8rem; }}
+.st-key-film_strip button img {{ width: 100%; height: 100%; max-height: none; object-fit: cover; margin: 0; }}
+.st-key-film_strip button:has(img[alt$=", chosen"]) {{
+    padding: 4px; background: {chosen}; scroll-initial-target: nearest;
+}}
+.st-key-film_strip button img[alt$=", chosen"] {{ border-radius: 0.4rem; }}
 </style>"""

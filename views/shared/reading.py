@@ -91,6 +91,7 @@ def _waits_for_a_guess(case: Case) -> bool:
         "Guess before the model speaks",
         key="guess_first",
         persist_state="session",
+        wrap=True,
     )
     if not st.session_state["guess_first"] or _guess(case):
         return False

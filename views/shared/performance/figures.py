@@ -123,7 +123,7 @@ def _choose_prevalence(default: float) -> float:
         for title, share in ((f"As in these images: {default:.1%}", None), (f"A clinic: {A_CLINIC:.0%}", A_CLINIC)):
             st.button(
                 title,
-                type="primary" if value == (default if share is None else share) else "secondary",
+                icon=":material/check:" if value == (default if share is None else share) else None,
                 on_click=address.choose,
                 kwargs={"prevalence": None if share is None else str(share)},
                 key=f"performance.prevalence.{title}",

@@ -23,6 +23,7 @@ _STICKY = """<style>
 [data-testid="stLayoutWrapper"]:has(> .st-key-threshold) {{
     position: sticky; top: 3.5rem; z-index: 90; background: {background}; padding-bottom: 0.5rem;
 }}
+.stMain {{ scroll-padding-top: 11rem; }}
 </style>"""
 
 
@@ -70,7 +71,8 @@ def choose_threshold(points: list[OperatingPoint]) -> float:
         for point in points:
             st.button(
                 f"{point.title}: {point.threshold:.3f}" if point.title != "0.5" else "0.5",
-                type="primary" if point.threshold == threshold else "secondary",
+                # As another type it would be another button to the browser, which loses the keyboard's place.
+                icon=":material/check:" if point.threshold == threshold else None,
                 on_click=address.choose,
                 kwargs={"threshold": point.parameter},
                 help=_sentence(point),
