@@ -26,8 +26,8 @@ TEST, VALIDATION, PHANTOMS = "chest_xray-test", "chest_xray-validation", "phanto
 # Of the children in a clinic, so many are ill.
 COMMON, RARE, VERY_RARE = 0.2, 0.05, 0.01
 BANDS = 5
-# Networks of as many makes, an odd number, so that there is always a majority.
-OPINIONS = ("champion", "cnn11", "mobilenetv2", "resnet50-bn", "vgg16-weighted")
+# Networks of as many architectures, an odd number, so that there is always a majority.
+OPINIONS = ("champion", "cnn11", "resnet34", "resnet50-bn", "vgg16-weighted")
 
 
 def guesses(exports: dict[str, Export]) -> Found:

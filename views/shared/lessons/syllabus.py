@@ -268,7 +268,7 @@ def lessons(films: str) -> dict[str, Lesson]:
             title="Five opinions",
             minutes=15,
             aim="Say what it tells when models disagree, and what it does not tell when they agree.",
-            question="Networks of different makes read the same film, and all say pneumonia. Can all of them be wrong?",
+            question="Five networks, no two alike, read one film, and all say pneumonia. Can all of them be wrong?",
             steps=(
                 Step(
                     "The films over which the models part most come first. Open some: would you be sure?",
@@ -292,8 +292,8 @@ def lessons(films: str) -> dict[str, Lesson]:
             ),
             models=findings.OPINIONS,
             find=findings.opinions,
-            talk="All of them learnt from the same films and labels. Whose second opinion would be worth more, and who "
-            "should read the films that they dispute?",
+            talk="All of them learnt from the same films and labels, and some from one another. Whose second opinion "
+            "would be worth more, and who should read the films that they dispute?",
         ),
         "nonsense": Lesson(
             title="It always answers",
