@@ -297,7 +297,7 @@ def opinions(exports: dict[str, Export]) -> Found:
                 "say the same": f"{size} of {asked}",
                 "films": f"{len(group):,}",
                 "wrong": f"{group.sum():,}",
-                "share of them": words.rate(share),
+                "share wrong": words.rate(share),
             }
         )
     together = wrong & (majority == asked)
