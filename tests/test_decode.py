@@ -694,6 +694,13 @@ def test_cut_off_files_are_refused_even_when_a_library_allowed_them(monkeypatch)
         decode(BAD["cut.jpg"][0], "cut.jpg")
 
 
+def test_a_digest_is_of_the_shape_and_the_values():
+    wide = Radiograph(np.zeros((2, 8), np.uint8), "a")
+    assert wide.digest == Radiograph(np.zeros((2, 8), np.uint8), "b").digest
+    others = np.zeros((4, 4), np.uint8), np.zeros((2, 8), np.uint8) + np.eye(2, 8, dtype=np.uint8)
+    assert len({wide.digest, *(Radiograph(pixels, "a").digest for pixels in others)}) == 3
+
+
 def test_threads_do_not_disturb_each_other():
     names = ["gray.jpg", "16 bit.png", "rle.dcm", "jpeg.dcm", "monochrome1.dcm", "jpeg 2000.dcm"] * 4
     results = {}

@@ -21,7 +21,7 @@ import streamlit as st
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from cases.collections.folder import FolderCollection, is_folder_id, remember, remembered
-from cases.radiograph import Radiograph, RadiographError
+from cases.radiograph import Radiograph, RadiographError, digest_of
 from cases.settings import models_in_memory
 from model_zoo import audit, batch, comparison, evaluation, neighbours
 from model_zoo import shortcuts as shortcut_rows
@@ -90,7 +90,7 @@ def begin_look(radiograph: Radiograph) -> Future[Look]:
 
     Raises as look().
     """
-    return _begun_look(_modified(GATE_CARD), digest_of(radiograph.pixels), radiograph.colour, radiograph)
+    return _begun_look(_modified(GATE_CARD), radiograph.digest, radiograph.colour, radiograph)
 
 
 @st.cache_resource(max_entries=512, show_spinner=False)
@@ -192,10 +192,6 @@ def _film_features(model_id: str, state: str, digest: str, _pixels: np.ndarray) 
     engine, lock = _resident(model_id, state)
     with lock:
         return engine.features(engine.input(_pixels)[np.newaxis])[0]
-
-
-def digest_of(pixels: np.ndarray) -> str:
-    return hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
 def training_features(export: Export) -> neighbours.Features:

@@ -146,7 +146,7 @@ def _in_logits(model: Export, signed_map: np.ndarray) -> tuple[np.ndarray, float
 def _asked(case: Case, what: str, label: str) -> bool:
     """True once the button for something costly about this film was pressed in this visit; until then, the button."""
     asked = st.session_state.setdefault("comparing.asked", set())
-    wanted = (what, cache.digest_of(case.radiograph.pixels))
+    wanted = (what, case.radiograph.digest)
     if wanted in asked:
         return True
     st.button(label, key=f"ask {what}", icon=":material/play_arrow:", on_click=asked.add, args=(wanted,))
