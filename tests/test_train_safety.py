@@ -26,6 +26,7 @@ from cases.collections import COLLECTIONS
 from model_zoo.engine import Explanation
 from model_zoo.registry import ExportError, open_export
 from train.__main__ import main
+from train.checkpoints import alone_in
 from train.export import evaluate, heatmap_of
 from train.fit import fit
 from train.lungs import fit as lungs
@@ -162,6 +163,17 @@ def test_a_run_killed_at_every_change_to_its_files_ends_where_an_unbroken_one_do
     histories = [pd.read_csv(r / "history.csv").drop(columns="seconds") for r in (run, unbroken)]
     pd.testing.assert_frame_equal(*histories, rtol=1e-4)
     assert list(histories[0]["stage"]) == ["first", "second"]
+
+
+@pytest.mark.usefixtures("untraced")
+def test_a_run_that_another_process_trains_is_refused_and_left_alone(kind, tmp_path):
+    run = tmp_path / "run"
+    with alone_in(run):
+        files = sorted(run.iterdir())
+        with pytest.raises(TrainingStopped, match=r"expected a folder in which no other process trains\..*Wait for it"):
+            kind(run)
+        assert sorted(run.iterdir()) == files
+    assert kind(run).exists()
 
 
 @contextmanager

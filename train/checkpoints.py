@@ -3,7 +3,8 @@
 - checkpoint-0007/ the state after epoch 7: `state.weights.h5` (weights and optimiser) and `state.json` (settings,
   history). The folder gets its name when it is complete, so that a kill at any moment leaves a usable one;
 - trained.keras    the finished network without augmentation; when it exists there is nothing left to fit;
-- history.csv      a row per epoch: epoch, stage, learning_rate, what Keras measured, seconds.
+- history.csv      a row per epoch: epoch, stage, learning_rate, what Keras measured, seconds;
+- run.lock         held while a process fits here.
 """
 
 import csv
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from train import distribution
@@ -41,6 +43,31 @@ def writing(run: Path) -> Iterator[None]:
                 "command again; it goes on from the last complete checkpoint."
             ) from error
         raise TrainingStopped(f"{run}: expected a folder that can be written to. Received: {error}.") from error
+
+
+@contextmanager
+def alone_in(run: Path) -> Iterator[None]:
+    """Make a run's folder and keep it from other processes, as two would delete each other's checkpoints, until the
+    block ends or this process does, killed or not. Of those that train one network together, the first has it.
+
+    Raises TrainingStopped where another process has it, or it cannot be written to."""
+    if not distribution.is_first():
+        yield
+        return
+    with writing(run):
+        run.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(run / "run.lock", blocking=False)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise TrainingStopped(
+                f"{run}: expected a folder in which no other process trains. Received: one in which one does. Wait "
+                "for it, or name another folder."
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def last_history(settings: dict, run: Path) -> list[dict]:

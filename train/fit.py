@@ -38,6 +38,7 @@ from train.checkpoints import (
     Progress,
     ReseedEachEpoch,
     SaveEachEpoch,
+    alone_in,
     last_begun,
     last_history,
     load_last,
@@ -74,8 +75,8 @@ def fit(
     keep_checkpoints: keep those of all epochs (checkpointed_networks), not the last alone.
     Raises RecipeError for starting weights that cannot be had, and for a network that cannot look at films of other
     sizes where recipe.sides wants it to; as leaks.refuse_leaks() for teachers and starting weights; TrainingStopped
-    when the folder belongs to other settings or to another start, the loss is no number, or the disk is full;
-    RadiographError for an unreadable image; CollectionUnavailable without the data.
+    when another process trains in the folder, when it belongs to other settings or to another start, the loss is no
+    number, or the disk is full; RadiographError for an unreadable image; CollectionUnavailable without the data.
     """
     distribution.check_same_folder(run)
     trained = run / "trained.keras"
@@ -96,42 +97,44 @@ def fit(
     precision = precision or ("mixed_bfloat16" if _accelerators() else "float32")
     network, started_from = _starting_network(recipe, weights, precision)
     settings = {**recipe.hyperparameters(), "started_from": started_from}
-    history = last_history(settings, run)
+    last_history(settings, run)  # Other settings are said before the images are read, not after it.
     if recipe.needs_lungs:
         lung_lesson.check_masks(recipe)
     refuse_leaks(recipe, weights)
     training, validation = development_sets(recipe)
     if recipe.needs_lungs:
         training, validation = (lung_lesson.with_masks(recipe, part) for part in (training, validation))
-    ids = {"training": training, "validation": validation}
-    if distribution.is_first():
-        with writing(run):
-            run.mkdir(parents=True, exist_ok=True)
-            split = {name: [entry.id for entry in part.entries] for name, part in ids.items()}
-            (run / "split.json").write_text(json.dumps(split))
-            found = {"started_from": started_from, **environment(precision), "settings": recipe.hyperparameters()}
-            (run / "environment.json").write_text(json.dumps(found))
+    with alone_in(run):
+        # Another process may have gone on meanwhile.
+        history = last_history(settings, run)
+        ids = {"training": training, "validation": validation}
+        if distribution.is_first():
+            with writing(run):
+                split = {name: [entry.id for entry in part.entries] for name, part in ids.items()}
+                (run / "split.json").write_text(json.dumps(split))
+                found = {"started_from": started_from, **environment(precision), "settings": recipe.hyperparameters()}
+                (run / "environment.json").write_text(json.dumps(found))
 
-    steps = [stage.steps or len(training.labels) // recipe.batch_size for stage in recipe.stages]
-    names = [stage.name for stage in recipe.stages]
-    done = [len(rows_of(history, name)) for name in names]
-    with tqdm(
-        total=sum(stage.epochs * n for stage, n in zip(recipe.stages, steps, strict=True)),
-        initial=sum(epochs * n for epochs, n in zip(done, steps, strict=True)),
-        desc=recipe.id,
-        unit="batch",
-        mininterval=1,
-    ) as bar:
-        for stage, n in list(zip(recipe.stages, steps, strict=True))[last_begun(names, history) :]:
-            saver = SaveEachEpoch(settings, stage.name, history, run, keep_checkpoints)
-            _fit_stage(network, recipe, stage, n, training, validation, saver, bar)
-            bar.total -= n * (stage.epochs - len(rows_of(history, stage.name)))
-    network.trainable = True
-    if distribution.is_first():
-        with distribution.paused():
-            result = _finished(recipe)
-            result.set_weights(network.get_weights())
-        write_trained(result, history, HISTORY_COLUMNS, run)
+        steps = [stage.steps or len(training.labels) // recipe.batch_size for stage in recipe.stages]
+        names = [stage.name for stage in recipe.stages]
+        done = [len(rows_of(history, name)) for name in names]
+        with tqdm(
+            total=sum(stage.epochs * n for stage, n in zip(recipe.stages, steps, strict=True)),
+            initial=sum(epochs * n for epochs, n in zip(done, steps, strict=True)),
+            desc=recipe.id,
+            unit="batch",
+            mininterval=1,
+        ) as bar:
+            for stage, n in list(zip(recipe.stages, steps, strict=True))[last_begun(names, history) :]:
+                saver = SaveEachEpoch(settings, stage.name, history, run, keep_checkpoints)
+                _fit_stage(network, recipe, stage, n, training, validation, saver, bar)
+                bar.total -= n * (stage.epochs - len(rows_of(history, stage.name)))
+        network.trainable = True
+        if distribution.is_first():
+            with distribution.paused():
+                result = _finished(recipe)
+                result.set_weights(network.get_weights())
+            write_trained(result, history, HISTORY_COLUMNS, run)
     return trained
 
 

@@ -20,6 +20,7 @@ from train.checkpoints import (
     Progress,
     ReseedEachEpoch,
     SaveEachEpoch,
+    alone_in,
     last_begun,
     last_history,
     load_last,
@@ -82,8 +83,9 @@ def fit(settings: Settings, run: Path, precision: str = "float32") -> Path:
     """Train in the folder `run`, going on from its last checkpoint, and return the path of trained.keras, which is
     float32 whatever the precision ("float32" or "mixed_bfloat16") it was trained in.
 
-    Raises TrainingStopped when the folder belongs to other settings, the loss is no number, or the disk is full;
-    RadiographError for an unreadable image; CollectionUnavailable for an unreadable mask, or without the data.
+    Raises TrainingStopped when another process trains in the folder, when it belongs to other settings, the loss is no
+    number, or the disk is full; RadiographError for an unreadable image; CollectionUnavailable for an unreadable mask,
+    or without the data.
     """
     trained = run / "trained.keras"
     stored_settings = json.loads(json.dumps(asdict(settings)))
@@ -91,31 +93,33 @@ def fit(settings: Settings, run: Path, precision: str = "float32") -> Path:
         refuse_changes(stored_settings, json.loads((run / "environment.json").read_text())["settings"], run)
         return trained
     keras.utils.set_random_seed(settings.seed)
-    history = last_history(stored_settings, run)
+    last_history(stored_settings, run)  # Other settings are said before the images are read, not after it.
     training, validation = development_sets(settings.collection, settings.side, settings.seed)
-    parts = {"training": training.entries, "validation": validation.entries}
-    with writing(run):
-        run.mkdir(parents=True, exist_ok=True)
-        split = {name: [entry.id for entry in entries] for name, entries in parts.items()}
-        (run / "split.json").write_text(json.dumps(split))
-        (run / "environment.json").write_text(json.dumps({**environment(precision), "settings": stored_settings}))
-    keras.config.set_dtype_policy(precision)
-    network = lung_network(settings.side, settings.widths)
-    keras.config.set_dtype_policy("float32")
-    steps = len(training.pairs) // settings.batch_size
-    with tqdm(
-        total=steps * sum(stage.epochs for stage in settings.stages),
-        initial=steps * len(history),
-        desc="lungs",
-        unit="batch",
-        mininterval=1,
-    ) as bar:
-        for stage in settings.stages[last_begun([stage.name for stage in settings.stages], history) :]:
-            saver = SaveEachEpoch(stored_settings, stage.name, history, run)
-            _fit_stage(network, stage, settings, steps, training, validation, saver, bar)
-    finished = lung_network(settings.side, settings.widths)
-    finished.set_weights(network.get_weights())
-    write_trained(finished, history, HISTORY_COLUMNS, run)
+    with alone_in(run):
+        # Another process may have gone on meanwhile.
+        history = last_history(stored_settings, run)
+        parts = {"training": training.entries, "validation": validation.entries}
+        with writing(run):
+            split = {name: [entry.id for entry in entries] for name, entries in parts.items()}
+            (run / "split.json").write_text(json.dumps(split))
+            (run / "environment.json").write_text(json.dumps({**environment(precision), "settings": stored_settings}))
+        keras.config.set_dtype_policy(precision)
+        network = lung_network(settings.side, settings.widths)
+        keras.config.set_dtype_policy("float32")
+        steps = len(training.pairs) // settings.batch_size
+        with tqdm(
+            total=steps * sum(stage.epochs for stage in settings.stages),
+            initial=steps * len(history),
+            desc="lungs",
+            unit="batch",
+            mininterval=1,
+        ) as bar:
+            for stage in settings.stages[last_begun([stage.name for stage in settings.stages], history) :]:
+                saver = SaveEachEpoch(stored_settings, stage.name, history, run)
+                _fit_stage(network, stage, settings, steps, training, validation, saver, bar)
+        finished = lung_network(settings.side, settings.widths)
+        finished.set_weights(network.get_weights())
+        write_trained(finished, history, HISTORY_COLUMNS, run)
     return trained
 
 
