@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 from scipy.sparse import coo_array, csr_array
-from scipy.stats import beta, norm
+from scipy.stats import beta, norm, t
 
 RESAMPLES = 2000
 # Images times resamples in memory at once: 100,000 images then need tens of megabytes and not gigabytes.
@@ -33,10 +33,11 @@ class Estimate:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
     @classmethod
-    def percentile(cls, value: float, drawn: np.ndarray) -> "Estimate":
-        """The percentile interval of a figure from its values in resamples (d,), those that are nan left out."""
+    def percentile(cls, value: float, drawn: np.ndarray, tail: float = 0.025) -> "Estimate":
+        """The percentile interval of a figure from its values in resamples (d,), those that are nan left out. tail: the
+        share of them that lies below the interval, and above it."""
         drawn = drawn[np.isfinite(drawn)]
-        low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (np.nan, np.nan)
+        low, high = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) else (np.nan, np.nan)
         return cls(float(value), float(low), float(high))
 
 
@@ -75,7 +76,10 @@ def tally(patient: np.ndarray, group: np.ndarray, groups: int) -> csr_array:
 def clustered_mean(values: pd.Series, patient_id: pd.Series) -> Estimate:
     """The mean of the values that are numbers, and its bootstrap interval over patients; all nan where none is.
 
-    Of few patients it is too short: in simulations it held the mean of 8 values in 85 to 87 of 100, of 24 in 91 to 93.
+    The interval is the expanded percentile one (Hesterberg 2015, "What teachers should know about the bootstrap"): of
+    few patients the plain one is too short, as one of z in place of Student's t is. Drawn from stored rows of five
+    networks' maps, 8 values held their mean in 88 to 99 of 100, the plain one in 81 to 99; 24 in 88 to 97, the plain
+    one in 85 to 95. What is still short is of a few maps that are unlike all others.
     """
     known = values.notna()
     if not known.any():
@@ -84,7 +88,12 @@ def clustered_mean(values: pd.Series, patient_id: pd.Series) -> Estimate:
     sums, counts = np.bincount(patient, values), np.bincount(patient)
     blocks = draws(len(names), len(values), RESAMPLES, seed=0)
     means = np.concatenate([(sums @ drawn) / (counts @ drawn) for drawn in blocks])
-    return Estimate.percentile(values.mean(), means)
+    return Estimate.percentile(values.mean(), means, _expanded_tail(len(names)))
+
+
+def _expanded_tail(patients: int) -> float:
+    others = max(patients - 1, 1)
+    return float(norm.cdf(-np.sqrt((others + 1) / others) * t.ppf(0.975, others)))
 
 
 def clustered_share(values: pd.Series, patient_id: pd.Series) -> Estimate:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.polynomial import Polynomial
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, t
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
@@ -198,6 +198,17 @@ def test_intervals_cover_the_truth():
     # 95% less four standard errors of the simulation; percentile intervals are a little too short in small samples.
     least = dict.fromkeys(truth, 0.95 - 4 * math.sqrt(0.95 * 0.05 / runs)) | {"ece": 0.8}
     assert all(held[name] / runs >= least[name] for name in truth), held
+
+
+@pytest.mark.parametrize("images", [8, 24])
+def test_the_interval_of_a_mean_of_few_is_as_wide_as_student_s(images):
+    """The plain percentile interval of 8 is a quarter shorter, and holds the mean less often."""
+    rng, patients = np.random.default_rng(0), pd.Series(range(images))
+    widths = []
+    for values in map(pd.Series, rng.uniform(size=(100, images))):
+        found = intervals.clustered_mean(values, patients)
+        widths.append((found.high - found.low) / (2 * t.ppf(0.975, images - 1) * values.sem()))
+    assert np.mean(widths) == pytest.approx(1, abs=0.05)
 
 
 def test_interval_of_the_calibration_error_covers_a_small_one():

@@ -100,8 +100,9 @@ def show_chart(rows: dict[str, pd.DataFrame], measure: str) -> None:
     direction = "right" if asked.better > 0 else "left"
     st.caption(
         f"Further to the {direction} is better. A mark is the mean over images, with its 95% interval (bootstrap over "
-        "patients, too short where films are few); the strokes are maps that look at no film. The intervals of two "
-        "methods may overlap and one still be better on nearly every film, because both are measured on the same ones."
+        "patients, a little too short where films are few); the strokes are maps that look at no film. The intervals "
+        "of two methods may overlap and one still be better on nearly every film, because both are measured on the "
+        "same ones."
     )
     columns = [method for method in (*TITLES, *BLIND) if any(method in by for by in estimates.values())]
     table = pd.DataFrame(
@@ -131,8 +132,8 @@ def show_winners(rows: dict[str, pd.DataFrame], measure: str) -> None:
             lines += f"\n- {words.plain(NAMES[model_id])}: {', '.join(names)}"
     st.markdown(
         f"**Better than the centre prior, film by film: {won} of {pairs}** pairs of model and method (the 95% interval "
-        "of the difference is above 0). Of pairs that are no better, luck alone puts about one in forty here, and more "
-        f"of those measured on few films, whose intervals are too short.\n{lines}"
+        "of the difference is above 0). Of pairs that are no better, luck alone puts about one in forty here, and some "
+        f"more of those measured on few films, whose intervals are a little too short.\n{lines}"
     )
 
 
