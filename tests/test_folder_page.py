@@ -1,6 +1,7 @@
 """The page "Your own folder" and what the evidence pages make of a scored folder, through AppTest."""
 
 import shutil
+import sys
 from io import BytesIO
 from pathlib import Path
 from threading import Event, Lock
@@ -303,6 +304,16 @@ def test_a_folder_that_cannot_be_opened_is_said(engine, folder, monkeypatch):
 def test_a_path_that_is_not_full_is_said(engine, typed):
     app = visit(PAGE, folder=typed)
     assert "Expected" in app.error[0].value
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="making links needs a privilege on Windows")
+@pytest.mark.parametrize("name", ["a\0b", "there", "there/films"])
+def test_a_full_path_that_no_disk_can_follow_is_said(engine, tmp_path, name):
+    (tmp_path / "there").symlink_to(tmp_path / "back")
+    (tmp_path / "back").symlink_to(tmp_path / "there")
+    app = visit(PAGE, folder=tmp_path / name)
+    assert "cannot be opened" in app.error[0].value
+    assert labels(app) == ["Share"]
 
 
 def test_nothing_typed_is_no_error(engine):

@@ -38,19 +38,18 @@ class FolderCollection:
     synthetic = False
 
     def __init__(self, root: Path | None = None):
-        if root is None:
-            root = user_folder()
-            if root is None:
-                raise CollectionUnavailable(
-                    "To browse your own images, set the environment variable LUNGLENS_FOLDER to their folder. "
-                    "It is not set."
-                )
-        else:
+        self.root = user_folder() if root is None else root
+        if self.root is None:
+            raise CollectionUnavailable(
+                "To browse your own images, set the environment variable LUNGLENS_FOLDER to their folder. "
+                "It is not set."
+            )
+        if problem := _problem(self.root):
+            raise CollectionUnavailable(f"Expected a folder of images. Received: {self.root}, {problem}.")
+        # A path that cannot be opened may have no id: links that lead to each other have no end.
+        if root is not None:
             self.id = folder_id(root)
             self.title = f"Folder {root.resolve().name}"
-        if problem := _problem(root):
-            raise CollectionUnavailable(f"Expected a folder of images. Received: {root}, {problem}.")
-        self.root = root
 
     @cached_property
     def _entries(self) -> dict[str, Entry]:
