@@ -221,6 +221,18 @@ def test_a_bad_upload_is_answered_with_a_sentence_and_keeps_what_was_there(fake_
     assert "good" not in shown(app)
 
 
+def test_an_x_ray_that_is_forgotten_twice_is_forgotten(fake_model):
+    app = open_page(DIAGNOSE, collection="upload")
+    upload(app, "good.png", png(generate(PhantomParameters(7)).pixels))
+    control(app.get("file_uploader"), "upload_box").clear().run()
+    button = next(button for button in app.button if button.label == "Forget this X-ray")
+    # As the first of two quick presses leaves it: the page of the second one still has the button.
+    del app.session_state["upload"]
+    button.click().run()
+    assert not app.exception
+    assert "good" not in shown(app)
+
+
 def test_a_card_with_another_temperature_gives_other_answers(tiny, monkeypatch):
     pixels = generate(PhantomParameters(7)).pixels
     before = cache.explain(tiny, pixels).probability

@@ -183,9 +183,14 @@ def _choose_upload() -> Case | None:
     if radiograph is None:
         return None
     if st.session_state["upload_box"] is None:
-        st.button("Forget this X-ray", icon=":material/delete:", on_click=st.session_state.pop, args=("upload",))
+        st.button("Forget this X-ray", icon=":material/delete:", on_click=_forget_upload)
     # Longer names would wrap, and push this film below the one beside it.
     return Case(radiograph, printable(radiograph.source, 28))
+
+
+def _forget_upload() -> None:
+    # A second quick press finds nothing any more.
+    st.session_state.pop("upload", None)
 
 
 def _receive_upload() -> None:
