@@ -1,7 +1,8 @@
 """Score a folder of images, batch by batch, with the rows on disk as it goes.
 
 What a model says of a folder lies in two files in `<scored_root()>/<collection id>/`. Their names hold a digest of the
-weights, the temperature and the chest gate, so that what a changed one says never mixes with what it said before:
+weights, the temperature, for a committee its members' too, and the chest gate, so that what a changed one says never
+mixes with what it said before:
 
     <digest>.csv             predictions.COLUMNS; `stamp`, the image's size and time of change when it was read;
                              predictions.DOUBTS; then DISAGREEMENT for a committee. label is empty when unknown;
@@ -62,8 +63,8 @@ class Progress:
 
 
 def results_of(collection_id: str, export: Export) -> Results:
-    card = export.card
-    digest = hashlib.sha256(f"{export.fingerprint} {card.temperature!r} {gate.fingerprint()}".encode()).hexdigest()[:16]
+    temperatures = " ".join(repr(model.card.temperature) for model in (export, *export.members))
+    digest = hashlib.sha256(f"{export.fingerprint} {temperatures} {gate.fingerprint()}".encode()).hexdigest()[:16]
     folder = scored_root() / collection_id
     columns = (*SCORE_COLUMNS, DISAGREEMENT) if export.is_committee else SCORE_COLUMNS
     return Results(folder / f"{digest}.csv", folder / f"{digest}-unreadable.csv", columns)

@@ -249,6 +249,12 @@ class TestFolder:
         assert self.done[0] == 3
         pd.testing.assert_frame_equal(after.sort_values("image_id", ignore_index=True), before)
 
+    def test_a_member_with_another_temperature_has_other_rows(self, collection, tiny_committee):
+        first, *others = tiny_committee.members
+        warmer = dataclasses.replace(first, card=dataclasses.replace(first.card, temperature=9.0))
+        changed = dataclasses.replace(tiny_committee, members=(warmer, *others))
+        assert results_of(collection.id, changed) != results_of(collection.id, tiny_committee)
+
     def test_a_network_s_rows_have_none(self, collection, tiny_export):
         results = results_of(collection.id, tiny_export)
         assert results.columns == SCORE_COLUMNS

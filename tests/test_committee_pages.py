@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import MEMBERS
@@ -58,6 +59,18 @@ def test_the_members_are_heard_and_their_disagreement_is_a_warning(together):
     assert "2 of 3 call this pneumonia and 1 normal" in warning
     assert "from 0.450 to 0.700 (standard deviation 0.103)" in warning
     assert buttons(app) == TITLES
+
+
+def test_a_member_with_another_full_strength_gives_another_map(tiny_committee, monkeypatch):
+    pixels = np.random.default_rng(4).integers(0, 256, (60, 60), np.uint8)
+    first, *others = tiny_committee.members
+    heatmap = dataclasses.replace(first.card.heatmap, scale=4 * first.card.heatmap.scale)
+    fainter = dataclasses.replace(first, card=dataclasses.replace(first.card, heatmap=heatmap))
+    maps = []
+    for committee in (tiny_committee, dataclasses.replace(tiny_committee, members=(fainter, *others))):
+        monkeypatch.setattr(cache, "exports", lambda committee=committee: ({"together": committee}, {}))
+        maps.append(cache.explain(committee, pixels).signed_map)
+    assert not np.allclose(*maps)
 
 
 def test_agreement_is_no_warning(together, fake_model):  # noqa: F811

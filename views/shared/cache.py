@@ -53,9 +53,10 @@ def _exports(fingerprint):
 
 
 def _state(export: Export) -> str:
-    """What a model's answers depend on: with another temperature the same weights have other probabilities."""
+    """What a model's answers depend on: with another temperature the same weights have other probabilities, and with
+    another scale of a member's a committee has another map."""
     cards = [model.card for model in (export, *export.members)]
-    return f"{export.fingerprint} {[(card.temperature, card.heatmap.layer) for card in cards]}"
+    return f"{export.fingerprint} {[(card.temperature, card.heatmap) for card in cards]}"
 
 
 @st.cache_resource(max_entries=MAX_MODELS, show_spinner="Loading the model…")
