@@ -35,6 +35,15 @@ def test_training_of_any_length_is_said(seconds, expected):
 
 
 @pytest.mark.parametrize(
+    ("left", "expected"),
+    [(0, "1 second"), (1, "1 second"), (2, "2 seconds"), (89, "89 seconds"), (90, "2 minutes"), (5400, "2 hours")],
+)
+def test_the_time_that_is_left_is_said_in_whole_numbers(left, expected):
+    assert words.pace(1.0, left) == f", 1.0 a second, about {expected} left"
+    assert words.pace(None, left) == ""
+
+
+@pytest.mark.parametrize(
     ("number", "expected"), [(0, "0 images"), (1, "1 image"), (2, "2 images"), (5216, "5,216 images")]
 )
 def test_one_image_is_an_image(number, expected):

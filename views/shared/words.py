@@ -131,7 +131,7 @@ def passes(count: int) -> str:
 
 def _time_left(seconds: float) -> str:
     if seconds < 90:
-        return f"about {max(1, round(seconds))} seconds"
+        return f"about {counted(max(1, round(seconds)), 'second')}"
     if seconds < 90 * 60:
         return f"about {round(seconds / 60)} minutes"
     return f"about {round(seconds / 3600)} hours"
