@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from time import sleep
@@ -252,6 +253,18 @@ def test_a_folder_is_opened_by_its_id_once_it_is_remembered(folder, tmp_path):
     for stranger in ("folder-../../secret", "folder-", "folder-123456789abg"):
         with pytest.raises(KeyError):
             open_collection(stranger)
+
+
+def test_a_folder_that_is_remembered_is_not_written_down_again(folder, monkeypatch):
+    def on_a_full_disk(path, *_, **__):
+        path.open("w").close()
+        raise OSError(28, "No space left on device")
+
+    remember(folder)
+    monkeypatch.setattr(Path, "write_text", on_a_full_disk)
+    with suppress(OSError):
+        remember(folder)
+    assert remembered() == {folder_id(folder): folder}
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,9 @@ def is_folder_id(name: str) -> bool:
 
 
 def remember(root: Path) -> None:
-    """Let the folder be opened by its id from now on."""
+    """Let the folder be opened by its id from now on. What is written down already is left alone: others read it."""
+    if folder_id(root) in remembered():
+        return
     path = scored_root() / folder_id(root) / "folder.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"path": str(root.resolve())}) + "\n", encoding="utf-8")
