@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from threading import Event, Lock
@@ -402,6 +403,15 @@ def test_rows_and_folder_that_differ_are_told(engine, folder):
     for loaded in (cache.radiograph, cache.thumbnail):
         with pytest.raises(RadiographError, match=r"Received: normal/000\.png, which is not"):
             loaded(folder_id(folder), "normal/000.png")
+
+
+@pytest.mark.parametrize("looks", range(4))
+def test_an_image_that_goes_between_two_looks_at_the_folder_is_said(engine, folder, monkeypatch, looks):
+    whole, less = FolderCollection(folder), FolderCollection(folder / "pneumonia")
+    listings = [whole] * looks + [less] * 9
+    monkeypatch.setattr(cache, "collection", lambda collection_id: listings.pop(0))
+    with suppress(RadiographError):
+        assert cache.radiograph(folder_id(folder), "normal/000.png").pixels.mean() == 0
 
 
 def test_a_film_that_is_replaced_under_its_name_is_shown_anew(folder):

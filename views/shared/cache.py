@@ -254,9 +254,11 @@ def _stamp(collection_id: str, image_id: str) -> str:
 
 
 def _load(collection_id: str, image_id: str) -> Radiograph:
-    if image_id not in image_ids(collection_id):
+    # Once: another look may find another listing.
+    made = collection(collection_id)
+    if not any(entry.id == image_id for entry in made.entries()):
         raise RadiographError(f"Expected an image that is still there. Received: {image_id}, which is not.")
-    return collection(collection_id).load(image_id)
+    return made.load(image_id)
 
 
 def prediction_sets(export: Export) -> tuple[str, ...]:
