@@ -77,6 +77,14 @@ def test_errors_without_the_images_are_listed_and_phantoms_offered(root):
     assert cards(app)
 
 
+def test_what_is_chosen_among_films_alone_does_not_go_to_the_phantoms(root):
+    (root / "beta" / "predictions" / "phantom-test.csv").unlink()
+    app = visit(ERRORS, model="alpha", set="chest_xray-test", agreement="alone")
+    press(app, "Look at phantoms instead (synthetic)")
+    assert app.query_params["set"] == "phantom-test"
+    assert not app.warning
+
+
 @pytest.mark.parametrize("outcome", evaluation.OUTCOMES)
 def test_gallery_shows_the_least_believed_truth_first_in_pages(root, outcome):
     expected = least_believed(rows_in(root, "alpha", "phantom-test"), THRESHOLD, outcome)

@@ -47,7 +47,7 @@ def show_without_images(export: Export, name: str, selected: pd.DataFrame, missi
             "Look at phantoms instead (synthetic)",
             type="primary",
             on_click=address.choose,
-            kwargs={"set": PHANTOMS, "subtype": None, "page": None},
+            kwargs={**evidence.OF_A_SET, "set": PHANTOMS},
         )
     st.dataframe(
         selected[["probability", "image_id", "patient_id", "subtype"]].assign(

@@ -18,7 +18,7 @@ SYNTHETIC = (
     "not how good the model is on real films."
 )
 # Parameters that mean something in one set alone.
-_OF_A_SET = {"page": None, "image": None, "subtype": None, "agreement": None}
+OF_A_SET = {"page": None, "image": None, "subtype": None, "agreement": None}
 _PARTS = {
     "test": "test split",
     "validation": "validation split",
@@ -44,7 +44,7 @@ def choose() -> tuple[Export, str, pd.DataFrame]:
 def kept_rows(export: Export) -> dict[str, str | None]:
     """What another model changes: where it has no rows of the set, neither the set nor what is chosen in it stays."""
     kept = address.kept("set", cache.prediction_sets(export))
-    return kept if kept["set"] else {**kept, **_OF_A_SET}
+    return kept if kept["set"] else {**kept, **OF_A_SET}
 
 
 def _choose_rows(export: Export) -> tuple[str, pd.DataFrame] | None:
@@ -59,7 +59,7 @@ def _choose_rows(export: Export) -> tuple[str, pd.DataFrame] | None:
         "set",
         names,
         memory="set",
-        others=lambda _: _OF_A_SET,
+        others=lambda _: OF_A_SET,
         format_func=set_title,
         filter_mode=None,
     )
