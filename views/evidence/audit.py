@@ -147,8 +147,7 @@ if not EXPORTS:
     st.stop()
 NAMES = titles(EXPORTS)
 chosen_set, chosen_measure = choose()
-if evidence.is_synthetic(chosen_set):
-    st.info(evidence.SYNTHETIC, icon=":material/info:")
+evidence.tell_synthetic(chosen_set)
 st.header(MEASURES[chosen_measure].question, anchor=False)
 st.markdown(MEASURES[chosen_measure].explanation)
 all_rows = read_rows(chosen_set)

@@ -77,8 +77,7 @@ def opened_image(rows: pd.DataFrame) -> str | None:
 address.start("Errors")
 st.markdown("Which images does a model get wrong, and where did it look?")
 export, name, rows = evidence.choose()
-if evidence.is_synthetic(name):
-    st.info(evidence.SYNTHETIC, icon=":material/info:")
+evidence.tell_synthetic(name)
 image_id = opened_image(rows)
 threshold = menus.choose_threshold(export)
 others, opinions = menus.other_opinions(export, name, rows)

@@ -26,8 +26,7 @@ def choose_set(exports: dict[str, Export]) -> str:
     name = address.control(
         st.selectbox, "Images", "set", names, memory="set", format_func=evidence.set_title, filter_mode=None
     )
-    if evidence.is_synthetic(name):
-        st.info(evidence.SYNTHETIC, icon=":material/info:")
+    evidence.tell_synthetic(name)
     return name
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from cases.collections.base import LABEL_NAMES
 from cases.radiograph import Radiograph, RadiographError
 from model_zoo.registry import Export, ExportError
-from views.shared import address, cache, evidence, film, heatmap, neighbours, notes, words
+from views.shared import address, cache, evidence, film, heatmap, neighbours, notes, synthetic, words
 from views.shared.figures.opinions import opinions as opinions_chart
 from views.shared.frame import ground
 from views.shared.members import voices_alt, voices_table
@@ -84,14 +84,14 @@ def _show_image(export: Export, name: str, case: pd.Series) -> Radiograph | None
 
 
 def _show_pictures(export: Export, radiograph: Radiograph, outcome: str) -> None:
-    badge = " :gray-badge[synthetic]" if radiograph.synthetic else ""
+    badge = synthetic.badge(radiograph.synthetic)
     called = LABEL_NAMES[outcome.endswith("positive")]
     pixels = film.for_screen(radiograph.pixels)
     left, right = st.columns(2)
     with left:
         st.markdown(f"**The film**{badge}")
-        kind = "Synthetic chest X-ray" if radiograph.synthetic else "Chest X-ray"
-        st.image(pixels, width="stretch", output_format="JPEG", alt=f"{kind}, {outcome}")
+        alt = f"{synthetic.kind(radiograph.synthetic)}, {outcome}"
+        st.image(pixels, width="stretch", output_format="JPEG", alt=alt)
     with right:
         if not export.sees_pixels:
             st.markdown("**No heatmap**")

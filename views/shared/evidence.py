@@ -13,7 +13,7 @@ from views.shared.model_menu import choose_model
 from views.shared.visitor import at_this_machine
 from views.shared.words import export_problem, folder_names, plain, way_out
 
-SYNTHETIC = (
+_SYNTHETIC = (
     "**Synthetic images.** These phantoms were drawn by a program; no child was X-rayed. They show how the page works, "
     "not how good the model is on real films."
 )
@@ -133,6 +133,12 @@ def is_synthetic(name: str) -> bool:
     return getattr(COLLECTIONS.get(collection_of(name)), "synthetic", False)
 
 
+def tell_synthetic(name: str) -> None:
+    """A box that says so where a prediction set's images are phantoms."""
+    if is_synthetic(name):
+        st.info(_SYNTHETIC, icon=":material/info:")
+
+
 def remarks(name: str, export: Export) -> list[str]:
     """What a reader must know before believing figures from this set, one Markdown sentence each."""
     if is_folder_id(name):
@@ -145,7 +151,7 @@ def remarks(name: str, export: Export) -> list[str]:
             "pixel of it. What it gets right can be had here without looking at a lung."
         )
     if is_synthetic(name):
-        found.append(SYNTHETIC)
+        found.append(_SYNTHETIC)
     if name == card.threshold.chosen_on or part == "validation":
         found.append("The model's settings were chosen on these very images, so the figures flatter it.")
     if part.startswith("random"):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from cases.radiograph import RadiographError
-from views.shared import address, cache
+from views.shared import address, cache, synthetic
 from views.shared.words import plain
 
 _CSS = """<style>
@@ -84,7 +84,7 @@ def thumbnail_links(
 
 def _cards(collection_id: str, items: Sequence[str], control: Callable[[int], None], key: str, columns: int) -> None:
     """control: draws what opens the item at a place."""
-    kind = "Synthetic chest X-ray" if cache.collection(collection_id).synthetic else "Chest X-ray"
+    kind = synthetic.kind(cache.collection(collection_id).synthetic)
     present = cache.image_ids(collection_id)
     st.html(_CSS.format(key=key, columns=columns))
     with st.container(horizontal=True, key=key):

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from model_zoo.overlay import overlay, relative_strength
+from views.shared import synthetic
 from views.shared.picker import Case
 
 _CSS = """<style>
@@ -30,15 +31,15 @@ def grid():
 def card(key: str, title: str, case: Case):
     """A card with a title, and the badge if the film is synthetic. key: unique on the page. title: Markdown."""
     with st.container(key=f"map_card_{key}"):
-        st.markdown(f"**{title}**" + (" :gray-badge[synthetic]" if case.radiograph.synthetic else ""))
+        st.markdown(f"**{title}**{synthetic.badge(case.radiograph.synthetic)}")
         yield
 
 
 def show_film(case: Case, gray: np.ndarray) -> None:
     """The card of the film as it is. gray: as film.for_screen returns it."""
     with card("film", "The film", case):
-        kind = "Synthetic chest" if case.radiograph.synthetic else "Chest"
-        st.image(gray, width="stretch", output_format="JPEG", alt=f"{kind} X-ray, {case.name}")
+        alt = f"{synthetic.kind(case.radiograph.synthetic)}, {case.name}"
+        st.image(gray, width="stretch", output_format="JPEG", alt=alt)
 
 
 def paint(gray: np.ndarray, heatmap: np.ndarray, direction: str, title: str, scale: float | None = None) -> bool:

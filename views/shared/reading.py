@@ -12,7 +12,7 @@ from model_zoo import evaluation
 from model_zoo.lungs.regions import LungFields
 from model_zoo.overlay import COLOUR_MAPS
 from model_zoo.registry import Export
-from views.shared import film, heatmap, lungs, members, words
+from views.shared import film, heatmap, lungs, members, synthetic, words
 from views.shared.frame import ground
 from views.shared.picker import Case
 from views.shared.probability_scale import NORMAL_COLOUR, PNEUMONIA_COLOUR, probability_scale
@@ -195,7 +195,7 @@ def _side_by_side(case: Case, model: Export, explanation, call: str, fields: Lun
     with left:
         _radiograph(case, finish(gray))
     with right:
-        st.markdown(f"**Evidence for {direction}**{_synthetic_badge(case)}")
+        st.markdown(f"**Evidence for {direction}**{synthetic.badge(case.radiograph.synthetic)}")
         heatmap.show(gray, explanation, model.card.heatmap.scale, direction, opacity, colour_map, finish)
     return direction
 
@@ -220,8 +220,8 @@ def _controls(call: str, fields: LungFields | None) -> tuple[str, float, str, bo
 
 
 def _radiograph(case: Case, picture) -> None:
-    st.markdown(f"**{words.plain(case.name)}**{_synthetic_badge(case)}")
-    alt = f"{'Synthetic chest' if case.radiograph.synthetic else 'Chest'} X-ray, {case.name}"
+    st.markdown(f"**{words.plain(case.name)}**{synthetic.badge(case.radiograph.synthetic)}")
+    alt = f"{synthetic.kind(case.radiograph.synthetic)}, {case.name}"
     with st.container(key="radiograph"):
         st.image(picture, width="stretch", output_format="JPEG", alt=alt)
     for note in case.radiograph.notes:
@@ -235,7 +235,3 @@ def _with_outlines(picture, case: Case, fields: LungFields | None, truth: bool):
         return picture
     exact = film.outlined(picture, case.radiograph.lung_fields > 0, _LUNG_OUTLINE)
     return film.outlined(exact, case.radiograph.opacity, _OPACITY_OUTLINE)
-
-
-def _synthetic_badge(case: Case) -> str:
-    return " :gray-badge[synthetic]" if case.radiograph.synthetic else ""

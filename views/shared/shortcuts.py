@@ -9,7 +9,7 @@ from model_zoo.blanking import BORDER, blanked, parts
 from model_zoo.predictions import PredictionsError
 from model_zoo.registry import Export, ExportError
 from model_zoo.shortcuts import CHANGES, NOTHING, Response, sets
-from views.shared import cache, film, lungs, words
+from views.shared import cache, film, lungs, synthetic, words
 from views.shared.figures import shortcuts as figures
 from views.shared.frame import ground
 from views.shared.map_cards import card, grid
@@ -173,8 +173,7 @@ def show_film(case: Case, export: Export) -> None:
 
 
 def _show_answer(case: Case, pixels: np.ndarray, what: str, export: Export, probability: float) -> None:
-    kind = "Synthetic chest" if case.radiograph.synthetic else "Chest"
-    picture = film.for_screen(pixels)
-    st.image(picture, width="stretch", output_format="JPEG", alt=f"{kind} X-ray, {case.name}, {what}")
+    alt = f"{synthetic.kind(case.radiograph.synthetic)}, {case.name}, {what}"
+    st.image(film.for_screen(pixels), width="stretch", output_format="JPEG", alt=alt)
     call = words.called(probability, export.card.threshold.value)
     st.markdown(f"Probability **{words.probability(probability)}**: calls it {call}")
