@@ -1,7 +1,7 @@
 """All thresholds at once: what the model would call at each, in the rows and in every resample of their patients.
 
 Drawing patients anew takes seconds for 100,000 images; after it has been done once, the figures of any threshold and
-any prevalence, with their intervals, are looked up in microseconds. They equal evaluation.estimates exactly.
+any prevalence, with their intervals, are there in a millisecond or two. They equal evaluation.estimates exactly.
 """
 
 from collections.abc import Sequence

@@ -29,7 +29,7 @@ def show_at_threshold(scene: Scene) -> None:
     with right:
         charts.show_precision_recall(scene, threshold, rates)
     figures.show_figures(scene, threshold, {**scene.fixed, **rates})
-    figures.show_prevalence(scene, threshold)
+    figures.show_prevalence(scene, threshold, rates)
     report.show_report(scene, threshold, cells)
     report.show_subgroups(scene, threshold)
 

@@ -31,7 +31,7 @@ def show_model(export: Export, name: str, blind: dict[str, Export]) -> None:
     found = cache.shortcuts(export, name)
     st.markdown(words.shortcut(found))
     auroc = {change: response.rates["auroc"] for change, response in found.items()}
-    before = auroc[NOTHING].value
+    before, blind_auroc = auroc[NOTHING].value, _blind_auroc(blind, name)
     table = pd.DataFrame(
         {
             "blanked": words.blanked(change),
@@ -44,13 +44,13 @@ def show_model(export: Export, name: str, blind: dict[str, Export]) -> None:
         for change, estimate in auroc.items()
     )
     st.altair_chart(
-        figures.one_model(table, _blind_auroc(blind, name), ground()),
+        figures.one_model(table, blind_auroc, ground()),
         width="stretch",
         alt="; ".join(f"{row.blanked} blanked: AUROC {row.said}" for row in table.itertuples()),
     )
     st.caption(
         "The dot is this model with its 95% interval; the ring is where a model that reads the lungs alone would be. "
-        f"{_blind_words(blind, name)}"
+        f"{_blind_words(blind_auroc)}"
     )
     st.dataframe(_figures(found), hide_index=True, width="stretch", column_config={"blanked": _PINNED})
     st.caption(
@@ -116,7 +116,7 @@ def show_models(exports: dict[str, Export], name: str, blind: dict[str, Export])
     )
     st.caption(
         "A model that reads the lungs alone would have four marks on one spot, at the right, and that of the blanked "
-        f"lungs at 0.5, which is chance. {_blind_words(blind, name)}"
+        f"lungs at 0.5, which is chance. {_blind_words(blind_auroc)}"
     )
     wide = table.pivot(index="model", columns="blanked", values="said").loc[
         [named[model_id] for model_id in order], [words.blanked(change) for change in CHANGES]
@@ -138,8 +138,8 @@ def _blind_auroc(blind: dict[str, Export], name: str) -> float | None:
     return None
 
 
-def _blind_words(blind: dict[str, Export], name: str) -> str:
-    auroc = _blind_auroc(blind, name)
+def _blind_words(auroc: float | None) -> str:
+    """auroc: _blind_auroc()."""
     if auroc is None:
         return ""
     return f"The dotted line, {auroc:.3f}, is what the published width of a file tells, with no pixel seen."

@@ -84,8 +84,9 @@ def show_figures(scene: Scene, threshold: float, found: dict[str, Estimate]) -> 
     offer(scene, "Figures", _table({FIGURES[name][0]: found[name] for name in FIGURES}), threshold=threshold)
 
 
-def show_prevalence(scene: Scene, threshold: float) -> None:
-    """The predictive values in a clinic where another share of the children is ill."""
+def show_prevalence(scene: Scene, threshold: float, rates: dict[str, Estimate]) -> None:
+    """The predictive values in a clinic where another share of the children is ill. rates: scene.sweep.estimates() at
+    the threshold."""
     st.header("What an alarm is worth in a clinic", anchor=False)
     if scene.missing_class:
         st.info(
@@ -100,7 +101,6 @@ def show_prevalence(scene: Scene, threshold: float) -> None:
     )
     prevalence = _choose_prevalence(scene.prevalence)
     found = scene.sweep.predictive_values(threshold, prevalence)
-    rates = scene.sweep.estimates(threshold)
     left, right = st.columns(2)
     with left:
         _show_card("An alarm is true", found["ppv"], "Positive predictive value at this share of ill children.")
