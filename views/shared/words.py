@@ -93,9 +93,14 @@ def rate(estimate: Estimate) -> str:
     return "none" if math.isnan(estimate.value) else str(estimate)
 
 
+def number(value: float) -> str:
+    """Three decimals, or that there is none."""
+    return "none" if math.isnan(value) else f"{value:.3f}"
+
+
 def p_value(p: float) -> str:
-    """Three decimals, and never 0.000."""
-    return "none" if math.isnan(p) else "below 0.001" if p < 0.001 else f"{p:.3f}"
+    """number(), and never 0.000."""
+    return "below 0.001" if p < 0.001 else number(p)
 
 
 def counted(number: int, noun: str) -> str:

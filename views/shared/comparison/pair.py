@@ -38,11 +38,11 @@ def show_pair(scene: Scene) -> None:
     st.table(
         pd.DataFrame(
             [
-                ("AUROC, DeLong's test", *map(_figure, areas), _difference(area.estimate), words.p_value(area.p)),
-                ("AUROC, bootstrap over patients", *map(_figure, areas), _difference(by_patient), ""),
+                ("AUROC, DeLong's test", *map(words.number, areas), _difference(area.estimate), words.p_value(area.p)),
+                ("AUROC, bootstrap over patients", *map(words.number, areas), _difference(by_patient), ""),
                 (
                     "Accuracy, McNemar's test",
-                    *(_figure(part.mean()) for part in right),
+                    *(words.number(part.mean()) for part in right),
                     _difference(pairs.accuracy.estimate),
                     words.p_value(pairs.accuracy.p),
                 ),
@@ -101,10 +101,6 @@ def _optimism(images: int, patients: int) -> str:
         "patients, and images of one child resemble each other: the tests are surer than they should be. The bootstrap "
         f"over patients in the table is not. {many}"
     )
-
-
-def _figure(value: float) -> str:
-    return "none" if pd.isna(value) else f"{value:.3f}"
 
 
 def _difference(estimate: Estimate) -> str:

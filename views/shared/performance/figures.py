@@ -5,7 +5,7 @@ import streamlit as st
 
 from model_zoo import intervals, selection
 from model_zoo.evaluation import Estimate
-from views.shared import address
+from views.shared import address, words
 from views.shared.performance.downloads import offer
 from views.shared.performance.scene import Scene
 
@@ -156,12 +156,8 @@ def _in_children(prevalence: float, sensitivity: float, specificity: float) -> s
 
 def _show_card(title: str, estimate: Estimate, explanation: str) -> None:
     with st.container(border=True, gap="xsmall", height="stretch"):
-        st.metric(title, _number(estimate.value), delta=_interval(estimate), delta_color="off", delta_arrow="off")
+        st.metric(title, words.number(estimate.value), delta=_interval(estimate), delta_color="off", delta_arrow="off")
         st.caption(explanation)
-
-
-def _number(value: float) -> str:
-    return "none" if pd.isna(value) else f"{value:.3f}"
 
 
 def _interval(estimate: Estimate) -> str:

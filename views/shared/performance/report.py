@@ -98,5 +98,5 @@ def _columns(estimate) -> list[tuple[str, float]]:
 
 
 def _readable(table: pd.DataFrame, shares: tuple[str, ...], counts: tuple[str, ...]) -> pd.DataFrame:
-    shown = {name: table[name].map(lambda value: "none" if pd.isna(value) else f"{value:.3f}") for name in shares}
+    shown = {name: table[name].map(words.number) for name in shares}
     return pd.DataFrame(shown | {name: table[name].map("{:,}".format) for name in counts})
