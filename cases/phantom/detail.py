@@ -70,9 +70,9 @@ def rib_cage(seed: int, scale: int) -> np.ndarray:
     return walls + stream.uniform(2, 6) * draw(fronts, 7) + stream.uniform(4, 9) * draw(margins, 1)
 
 
-def texture(seed: int, name: str = "texture") -> np.ndarray:
+def texture(seed: int) -> np.ndarray:
     """Gaussian texture with the fitted deviation in each of three octaves, gray levels, float64 (CANVAS, CANVAS)."""
-    stream = Stream(seed, name)
+    stream = Stream(seed, "texture")
     total = np.zeros((CANVAS, CANVAS))
     for deviation, sigma in zip(statistics()["texture"], (0.0, 1.1, 2.2), strict=True):
         total += deviation * _octave(stream, sigma)

@@ -164,9 +164,9 @@ def _depth_maps(model_id: str, state: str, digest: str, _pixels: np.ndarray) -> 
     return {layer: signed[0] for layer, signed in zip(engine.depths, maps, strict=True)}
 
 
-def milliseconds(export: Export, passes: int = 20) -> float:
-    """Milliseconds for one image and its heatmap on this machine: the quickest of some passes, because whatever else
-    the machine does only slows a pass down.
+def milliseconds(export: Export) -> float:
+    """Milliseconds for one image and its heatmap on this machine: the quickest of 20 passes, because whatever else the
+    machine does only slows a pass down.
 
     Not cached: whoever asks wants it measured. Raises ExportError for a model that cannot be loaded.
     """
@@ -176,7 +176,7 @@ def milliseconds(export: Export, passes: int = 20) -> float:
     with lock:
         # The first call builds the traced function.
         engine.explain(image)
-        for _ in range(passes):
+        for _ in range(20):
             started = time.perf_counter()
             engine.explain(image)
             seconds.append(time.perf_counter() - started)
@@ -236,15 +236,15 @@ def _radiograph(collection_id: str, image_id: str, stamp: str) -> Radiograph:
     return _load(collection_id, image_id)
 
 
-def thumbnail(collection_id: str, image_id: str, side: int = 160) -> bytes:
-    """JPEG bytes of a square thumbnail. Raises RadiographError as radiograph()."""
-    return _thumbnail(collection_id, image_id, _stamp(collection_id, image_id), side)
+def thumbnail(collection_id: str, image_id: str) -> bytes:
+    """JPEG bytes of a thumbnail, a square of 160 pixels a side. Raises RadiographError as radiograph()."""
+    return _thumbnail(collection_id, image_id, _stamp(collection_id, image_id))
 
 
 @st.cache_data(max_entries=4096, show_spinner=False)
-def _thumbnail(collection_id: str, image_id: str, stamp: str, side: int) -> bytes:
+def _thumbnail(collection_id: str, image_id: str, stamp: str) -> bytes:
     pixels = _load(collection_id, image_id).pixels
-    return cv2.imencode(".jpg", cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA))[1].tobytes()
+    return cv2.imencode(".jpg", cv2.resize(pixels, (160, 160), interpolation=cv2.INTER_AREA))[1].tobytes()
 
 
 def _stamp(collection_id: str, image_id: str) -> str:

@@ -1,5 +1,6 @@
 """The menu of the models, the same on every page."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import streamlit as st
@@ -29,11 +30,9 @@ def working_models(baselines: bool = True) -> dict[str, Export]:
 
 def titles(exports: dict[str, Export]) -> dict[str, str]:
     """What each model is called; the id is added where two have one title."""
-    plain = [export.card.title for export in exports.values()]
-    return {
-        model_id: title if plain.count(title) == 1 else f"{title} ({model_id})"
-        for (model_id, title) in zip(exports, plain, strict=True)
-    }
+    called = {model_id: export.card.title for model_id, export in exports.items()}
+    alike = Counter(called.values())
+    return {model_id: title if alike[title] == 1 else f"{title} ({model_id})" for model_id, title in called.items()}
 
 
 def beside_another_model(model: Export, others: Callable[[Export], dict]) -> dict[str, str | None]:
