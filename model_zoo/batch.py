@@ -19,7 +19,7 @@ import csv
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +76,7 @@ def score(
     lock: AbstractContextManager,
     doubts_of: Callable[[Radiograph], tuple[str, ...]],
     results: Results,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Score what has no row yet. Yields before the first batch and after each; whoever stops asking stops the run.
 
     lock: held while the engine runs, and not while images are read. doubts_of: as lungs.gate.Look.doubts. Images that

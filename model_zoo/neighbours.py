@@ -12,7 +12,7 @@ every few batches, so that a run can be stopped, or killed, and goes on where it
 
 import hashlib
 from collections.abc import Collection as Container
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +83,7 @@ def read_features(path: Path) -> Features:
 
 def gather(
     collection: Collection, entries: Sequence[Entry], engine: "Engine", lock: AbstractContextManager, path: Path
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Compute the features that path lacks. Yields before the first batch and after each; whoever stops asking stops it
     and keeps what is done. One run at a time may write to path. Raises OSError when it cannot.
 

@@ -232,6 +232,24 @@ def test_a_folder_has_one_run_at_a_time_and_folders_take_turns(engine, folder, t
     assert first.running
 
 
+def test_a_cancelled_run_that_cannot_keep_what_is_done_says_so():
+    begun = Event()
+
+    def steps():
+        try:
+            while True:
+                yield batch.Progress(32, 0, 60)
+                begun.set()
+        finally:
+            raise OSError(28, "No space left on device")
+
+    run = jobs.Job(steps)
+    assert begun.wait(10)
+    run.cancel()
+    run.join(10)
+    assert "No space left on device" in (run.problem or "")
+
+
 def test_the_pace_of_a_run_leaves_out_what_was_done_before_it(monkeypatch):
     for done, rate in (((32,), None), ((32, 40), 2.0)):
         monkeypatch.setattr(jobs, "monotonic", iter((100.0, 104.0)).__next__)

@@ -6,7 +6,8 @@ run, and the next one goes on where it was (model_zoo.batch, model_zoo.neighbour
 """
 
 import logging
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable
+from contextlib import closing
 from threading import Event, Lock, Thread
 from time import monotonic
 
@@ -16,7 +17,7 @@ from model_zoo.batch import Progress
 class Job:
     """One run. progress: None while it waits for its turn or lists the folder. problem: a sentence when it failed."""
 
-    def __init__(self, score: Callable[[], Iterator[Progress]]):
+    def __init__(self, score: Callable[[], Generator[Progress, None, None]]):
         self.progress: Progress | None = None
         self.problem: str | None = None
         self._cancelled = Event()
@@ -45,16 +46,18 @@ class Job:
             return None
         return (self.progress.done - self._begun[1]) / (monotonic() - self._begun[0])
 
-    def _run(self, score: Callable[[], Iterator[Progress]]) -> None:
+    def _run(self, score: Callable[[], Generator[Progress, None, None]]) -> None:
         while not _TURN.acquire(timeout=0.2):
             if self.cancelled:
                 return
         try:
-            for progress in score():
-                self.progress = progress
-                self._begun = self._begun or (monotonic(), progress.done)
-                if self.cancelled:
-                    return
+            # Closed here, so that what fails when a cancelled run writes down what is done is told too.
+            with closing(score()) as steps:
+                for progress in steps:
+                    self.progress = progress
+                    self._begun = self._begun or (monotonic(), progress.done)
+                    if self.cancelled:
+                        return
         except Exception as error:
             logging.getLogger(__name__).exception("a run in the background failed")
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -68,7 +71,7 @@ _JOBS: dict[Hashable, Job] = {}
 _STARTING = Lock()
 
 
-def start(results: Hashable, score: Callable[[], Iterator[Progress]]) -> Job:
+def start(results: Hashable, score: Callable[[], Generator[Progress, None, None]]) -> Job:
     """Run score() in the background, or return the run that is already at it."""
     with _STARTING:
         job = _JOBS.get(results)
