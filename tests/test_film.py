@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from views.shared import film
-from views.shared.probability_scale import probability_scale
+from views.shared.figures.probability_scale import probability_scale
 
 
 @pytest.mark.parametrize(

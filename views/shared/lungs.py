@@ -12,8 +12,8 @@ from model_zoo.lungs.regions import LungFields
 from model_zoo.registry import ExportError
 from views.shared import cache, film, words
 from views.shared.figures.lung_zones import lung_zones
+from views.shared.figures.style import NORMAL_COLOUR, PNEUMONIA_COLOUR
 from views.shared.frame import ground
-from views.shared.probability_scale import NORMAL_COLOUR, PNEUMONIA_COLOUR
 
 OUTLINE = (130, 235, 175)
 

@@ -13,9 +13,10 @@ from model_zoo.lungs.regions import LungFields
 from model_zoo.overlay import COLOUR_MAPS
 from model_zoo.registry import Export
 from views.shared import film, heatmap, lungs, members, synthetic, words
+from views.shared.figures.probability_scale import probability_scale
+from views.shared.figures.style import NORMAL_COLOUR, PNEUMONIA_COLOUR
 from views.shared.frame import ground
 from views.shared.picker import Case
-from views.shared.probability_scale import NORMAL_COLOUR, PNEUMONIA_COLOUR, probability_scale
 
 _LUNG_OUTLINE, _OPACITY_OUTLINE = (120, 200, 255), (255, 215, 60)
 

@@ -4,8 +4,7 @@ import altair as alt
 import pandas as pd
 
 from cases.collections.base import LABEL_NAMES
-from views.shared.figures.style import INK, QUIET_COLOUR
-from views.shared.probability_scale import NORMAL_COLOUR, PNEUMONIA_COLOUR
+from views.shared.figures.style import INK, NORMAL_COLOUR, PNEUMONIA_COLOUR, QUIET_COLOUR
 
 
 def members(table: pd.DataFrame, ground: str) -> alt.LayerChart:

@@ -4,6 +4,7 @@ ground, which a chart is told as "light" or "dark". What is not set here (fonts,
 import altair as alt
 
 RIGHT_COLOUR, WRONG_COLOUR = "#2b7a8c", "#b8591d"
+NORMAL_COLOUR, PNEUMONIA_COLOUR = "#2f6fa5", "#bd5a14"
 # For text: the theme's own axis labels have less than the contrast of 4.5 that small text needs, other text is black.
 INK = {"light": "#3c4a52", "dark": "#c3ced3"}
 LINE_COLOUR, QUIET_COLOUR = "#2f93a6", "#828f96"

@@ -5,10 +5,7 @@ from functools import lru_cache
 import altair as alt
 import pandas as pd
 
-from views.shared.figures.style import INK
-
-# Told apart by readers with any kind of colour vision, on light and on dark ground.
-NORMAL_COLOUR, PNEUMONIA_COLOUR = "#2f6fa5", "#bd5a14"
+from views.shared.figures.style import INK, NORMAL_COLOUR, PNEUMONIA_COLOUR
 
 # Narrower zones have no room for their name.
 _NAMED_WIDTH = 0.3
