@@ -47,7 +47,9 @@ FIGURES = {
     ),
 }
 # The range of the slider, in percent: at the ends nothing is left to compute.
-RAREST, COMMONEST, A_CLINIC = 0.5, 99.5, 0.05
+RAREST, COMMONEST = 0.5, 99.5
+# A share of ill children that a button offers.
+A_CLINIC = 0.05
 _PREVALENCE = "performance.prevalence"
 _GRID = """<style>
 .st-key-figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 0.9rem; }
