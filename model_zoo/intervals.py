@@ -30,7 +30,9 @@ class Estimate:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        # A tie, such as 0.9565, comes out a last bit higher or lower by the processor that added it up.
+        value, low, high = (round(number, 9) for number in (self.value, self.low, self.high))
+        return f"{value:.3f} ({low:.3f} to {high:.3f})"
 
     @classmethod
     def percentile(cls, value: float, drawn: np.ndarray, tail: float = 0.025) -> "Estimate":

@@ -56,6 +56,14 @@ def test_confusion_by_hand_with_the_threshold_itself_called_pneumonia():
     assert evaluation.confusion(HAND, 1.0) == evaluation.Confusion(6, 0, 4, 0)
 
 
+def test_the_last_bit_of_a_figure_does_not_change_what_is_read():
+    """It differs by the processor, and stored pages are compared letter by letter."""
+    for tie in (0.9565, 0.0625, 0.5005):
+        nearby = [tie, np.nextafter(tie, 0), np.nextafter(tie, 1), tie - 2e-16, tie + 2e-16]
+        assert len({str(Estimate(value, value, value)) for value in nearby}) == 1
+    assert str(Estimate(np.nan, 0.25, 1.0)) == "nan (0.250 to 1.000)"
+
+
 def test_rates_by_hand():
     rates = {name: estimate.value for name, estimate in evaluation.estimates(HAND, 0.5, resamples=1).items()}
     assert rates == pytest.approx(
