@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -56,6 +57,12 @@ def blobs():
 
 def weights_of(path: Path) -> list[np.ndarray]:
     return keras.models.load_model(path, compile=False).get_weights()
+
+
+def build_pooled() -> keras.Model:
+    inputs = keras.Input((16, 16, 1))
+    x = keras.layers.Conv2D(2, 3, name="last_conv")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.GlobalMaxPooling2D(name="pooled")(x)))
 
 
 def build_tied() -> keras.Model:
@@ -197,6 +204,29 @@ class TestFit:
         (unknown / "environment.json").write_text("{}")
         with pytest.raises(TrainingStopped, match="batch_size"):
             fit(RECIPE, unknown)
+
+    @pytest.mark.parametrize(
+        ("changes", "received"),
+        [
+            ({"heatmap_layer": "last_cnv"}, "such as last_conv. Received: 'last_cnv'."),
+            ({"heatmap_layer": "pooled"}, "such as last_conv. Received: 'pooled'."),
+            ({"side": 24}, "(None, 24, 24, 1), (None, 1)). Received: ((None, 16, 16, 1), (None, 1))."),
+            ({"channels": 3}, "(None, 16, 16, 3), (None, 1)). Received: ((None, 16, 16, 1), (None, 1))."),
+        ],
+    )
+    def test_a_network_that_is_not_as_its_recipe_says_is_refused_before_any_image_is_read(
+        self, changes, received, tmp_path
+    ):
+        with (
+            patch("train.fit.development_sets", side_effect=AssertionError),
+            pytest.raises(RecipeError, match=re.escape(received)),
+        ):
+            fit(dataclasses.replace(RECIPE, build=build_pooled, **changes), tmp_path / "run")
+
+    @pytest.mark.parametrize("stages", [(), (RECIPE.stages[0], RECIPE.stages[0])])
+    def test_stages_that_a_run_could_not_tell_apart_are_refused(self, stages):
+        with pytest.raises(RecipeError, match=r"each with a name of its own.*Received: (none|first, first)\."):
+            dataclasses.replace(RECIPE, stages=stages)
 
     def test_a_loss_that_is_no_number_stops_with_advice(self, tmp_path):
         wild = dataclasses.replace(RECIPE, stages=(dataclasses.replace(RECIPE.stages[0], learning_rate=float("nan")),))

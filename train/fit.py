@@ -31,6 +31,7 @@ from tqdm import tqdm
 
 from cases.collections import open_collection
 from model_zoo.card import SCRATCH
+from model_zoo.depth import layers_by_depth
 from model_zoo.history import HISTORY_COLUMNS, stage_of_run
 from train import distribution, lung_lesson
 from train.augment import augmenter
@@ -73,10 +74,11 @@ def fit(
         products, as fast as a GPU, or a CPU with AMX or AVX512-BF16, is in it); by default mixed where there is a GPU.
         trained.keras is float32 always.
     keep_checkpoints: keep those of all epochs (checkpointed_networks), not the last alone.
-    Raises RecipeError for starting weights that cannot be had, and for a network that cannot look at films of other
-    sizes where recipe.sides wants it to; as leaks.refuse_leaks() for teachers and starting weights; TrainingStopped
-    when another process trains in the folder, when it belongs to other settings or to another start, the loss is no
-    number, or the disk is full; RadiographError for an unreadable image; CollectionUnavailable without the data.
+    Raises RecipeError for starting weights that cannot be had, for a network that is not as the recipe says, and for
+    one that cannot look at films of other sizes where recipe.sides wants it to; as leaks.refuse_leaks() for teachers
+    and starting weights; TrainingStopped when another process trains in the folder, when it belongs to other settings
+    or to another start, the loss is no number, or the disk is full; RadiographError for an unreadable image;
+    CollectionUnavailable without the data.
     """
     distribution.check_same_folder(run)
     trained = run / "trained.keras"
@@ -96,6 +98,7 @@ def fit(
     keras.utils.set_random_seed(recipe.run_seed)
     precision = precision or ("mixed_bfloat16" if _accelerators() else "float32")
     network, started_from = _starting_network(recipe, weights, precision)
+    _refuse_undescribed(network, recipe)
     settings = {**recipe.hyperparameters(), "started_from": started_from}
     last_history(settings, run)  # Other settings are said before the images are read, not after it.
     if recipe.needs_lungs:
@@ -237,6 +240,28 @@ def _starting_network(recipe: Recipe, weights: str | None, precision: str) -> tu
     finally:
         keras.config.set_dtype_policy("float32")
     return network, _origin(source)
+
+
+def _refuse_undescribed(network: keras.Model, recipe: Recipe) -> None:
+    """Raises RecipeError for a network whose input, output or heatmap layer is not as the recipe says. Only the export
+    looks for that layer, and a finished run is not taken for one of the recipe with another."""
+    expected = (None, recipe.side, recipe.side, recipe.channels), (None, 1)
+    received = network.input_shape, network.output_shape
+    if received != expected:
+        raise RecipeError(
+            f"{recipe.id}: expected a network with the input and output shapes {expected}. Received: {received}."
+        )
+    try:
+        maps = network.get_layer(recipe.heatmap_layer).output
+        keras.Model(maps, network.output)
+        if len(maps.shape) == 4:
+            return
+    except ValueError:
+        pass
+    raise RecipeError(
+        f"{recipe.id}: expected a heatmap_layer of feature maps that everything after it passes through, such as "
+        f"{', '.join(layers_by_depth(network))}. Received: {recipe.heatmap_layer!r}."
+    )
 
 
 def _whole_network(recipe: Recipe, path: str) -> keras.Model:

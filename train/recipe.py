@@ -186,6 +186,12 @@ class Recipe:
     repeat: int = 0
 
     def __post_init__(self):
+        names = [stage.name for stage in self.stages]
+        if not names or len(set(names)) < len(names):
+            raise RecipeError(
+                f"{self.id}: expected stages, each with a name of its own, by which a run knows what is behind it. "
+                f"Received: {', '.join(names) or 'none'}."
+            )
         if any(stage.trainable == "head" for stage in self.stages) and (self.needs_lungs or self.teachers):
             raise RecipeError(
                 f"{self.id}: expected no stage of the head alone, which sees features and no images, beside lung masks "
