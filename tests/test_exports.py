@@ -281,6 +281,9 @@ def test_results_say_how_often_the_test_split_was_read():
     assert "- `committee`: What is said of `champion` and `vgg16-weighted` holds for it too" in said
     export = EXPORTED["cnn8"]
     assert readings({"cnn8": export}) == ""
+    pair = dataclasses.replace(EXPORTED["committee"], members=(EXPORTED["champion"], export))
+    assert readings({"pair": pair}) == "- `pair`: What is said of `champion` holds for it too."
+    assert readings({"pair": dataclasses.replace(pair, members=(export, export))}) == ""
     twice = dataclasses.replace(export.card.data, test_read=("2026-11-21", "2026-11-22"))
     again = dataclasses.replace(export, card=dataclasses.replace(export.card, data=twice))
     assert readings({"cnn8": again}) == "- By the dates on the cards, `evaluate` has read `cnn8` 2 times."

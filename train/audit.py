@@ -35,8 +35,8 @@ interval (bootstrap over patients, exact for rates and shares of calls of 0 and 
 
 `model_zoo/lungs/` holds a network of {parameters:,} parameters that finds the lungs on a film of {side} pixels a side.
 It learnt from the masks of V7 Labs on the training part of the Kermany films, from phantoms, whose lungs are known
-exactly, and from images that show no chest. The same patients as for `cnn11` and `champion` were held out; six
-other networks have other validation patients.
+exactly, and from images that show no chest. The same patients as for `cnn11` and `champion` were held out; networks
+of another split have other validation patients.
 
 {lungs}
 Dice is the overlap with the true mask, 1 at best. HD95 is the 95th percentile of the distance between the two borders,

@@ -52,8 +52,9 @@ one network on films and not of a choice among networks, says nothing of that. W
 
 {readings}
 
-The cards of the other networks tell of no other that was read under their name. What became of those before `champion`,
-test figures included, is in [experiments.md](experiments.md).
+The cards of the other networks tell of no other that was read under their name. No card tells that `committee` was read
+with other members before. What became of the networks before `champion`, test figures included, is in
+[experiments.md](experiments.md).
 
 ## Why the calibration errors are large
 
@@ -63,10 +64,10 @@ test split's share" is what the ECE would be had calibration known how many are 
 Decaestecker 2002). And its normal films look more like pneumonia to every network: "sure and wrong" counts those that
 got more than 0.9. "Too high by" is the mean probability less the share of the films that are ill; where it equals the
 ECE, the probabilities are too high, or right, in every bin. On validation films it would be nearly nothing, but for a
-mistake: the networks here, but for `mobilenetv2-all` and `vgg16-weighted`, were calibrated before their weights were
-rounded, which moves all answers of a network to one side. The rankings have nothing of it, nor have the operating
-points, which were chosen afterwards; what `export` writes now is calibrated after the rounding, as those two are.
-That of `width-only` comes from the films whose width is not known.
+mistake: most networks here were calibrated before their weights were rounded, which moves all answers of a network to
+one side. The rankings have nothing of it, nor have the operating points, which were chosen afterwards; what `export`
+writes now is calibrated after the rounding, as `mobilenetv2-all` and `vgg16-weighted` are. That of `width-only` comes
+from the films whose width is not known.
 
 {calibration}"""
 
@@ -129,19 +130,20 @@ def readings(exports: dict[str, Export]) -> str:
         f"- `{model_id}`: {limit}"
         for model_id, export in exports.items()
         if export.is_network
-        for limit in export.card.limits
-        if "read on the test split" in limit.lower()
+        for limit in _told(export)
     ]
     for model_id, export in exports.items():
-        if export.is_committee:
-            members = listed([f"`{member.id}`" for member in export.members])
-            lines.append(
-                f"- `{model_id}`: What is said of {members} holds for it too. It was read with other members before."
-            )
+        if told := [f"`{member.id}`" for member in export.members if _told(member)]:
+            lines.append(f"- `{model_id}`: What is said of {listed(told)} holds for it too.")
     times = {model_id: len(export.card.data.test_read) for model_id, export in exports.items()}
     if again := [f"`{model_id}` {count} times" for model_id, count in times.items() if count > 1]:
         lines.append(f"- By the dates on the cards, `evaluate` has read {listed(again)}.")
     return "\n".join(map(wrapped, lines))
+
+
+def _told(export: Export) -> list[str]:
+    """What an export's card says of readings of the test split."""
+    return [limit for limit in export.card.limits if "read on the test split" in limit.lower()]
 
 
 def compared_table(recipes: Iterable[Recipe], exports: dict[str, Export]) -> str:
