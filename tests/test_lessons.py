@@ -61,8 +61,10 @@ def test_a_step_opens_what_it_says(step, no_model_runs):
     assert not app.exception
     assert not app.error
     assert [warning.value for warning in app.warning if warning.icon == ":material/link_off:"] == []
-    view = app.session_state["address.view"]
-    assert {name: view.get(name) for name in step.parameters} == step.parameters
+    # A page without choices has no view.
+    if step.parameters:
+        view = app.session_state["address.view"]
+        assert {name: view.get(name) for name in step.parameters} == step.parameters
 
 
 @pytest.mark.parametrize("key", LESSONS)
@@ -72,14 +74,14 @@ def test_a_lesson_needs_no_other_models_than_it_names(key, exports):
 
 
 @pytest.mark.parametrize("key", LESSONS)
-def test_what_there_is_to_find_is_shown_when_asked_for(key):
+def test_what_there_is_to_find_is_shown_when_asked_for(key, exports):
     app = open_page(PAGE, lesson=key)
     before = shown(app)
     control(app.toggle, f"lessons.found.{key}").set_value(True).run()
     assert not app.exception
     assert LESSONS[key].question in before
     assert len(shown(app)) > len(before)
-    assert len(app.dataframe) == (key != "guess")
+    assert len(app.dataframe) == (not LESSONS[key].find(exports).table.empty)
 
 
 def test_accuracy_beside_that_of_always_saying_pneumonia(exports):

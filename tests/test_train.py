@@ -922,7 +922,8 @@ def built(build: Callable, *settings: tuple[str, object]) -> keras.Model:
 @pytest.mark.parametrize("model_id", recipe_ids())
 def test_every_recipe_builds_what_it_describes(model_id, quick):
     recipe = load_recipe(model_id, quick)
-    network = built(recipe.build.func, *sorted(recipe.build.keywords.items()))
+    build = recipe.build
+    network = built(build.func, *sorted(build.keywords.items())) if isinstance(build, partial) else built(build)
     assert recipe.id == model_id
     assert network.input_shape == (None, recipe.side, recipe.side, recipe.channels)
     assert network.output_shape == (None, 1)
