@@ -97,6 +97,14 @@ def test_what_the_words_compare_was_run_as_often_as_a_claim_needs():
     assert {name: runs[name] for name in compared if runs[name] < experiments.REPEATS} == {}
 
 
+def test_words_that_compare_what_has_no_rows_are_refused_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "WORDS", tmp_path / "words.md")
+    experiments.WORDS.write_text("{unseen[mild]} in place of {unseen[milder]}")
+    with pytest.raises(RecipeError, match=r"words\.md: .*Received: 'milder'\."):
+        experiments.write_experiments(scan()[0], tmp_path / "page.md")
+    assert not (tmp_path / "page.md").exists()
+
+
 def test_a_figure_in_the_words_says_of_how_many_runs_it_is():
     runs = [("one", 0, 1, 0.5), ("one", 0, 2, 0.9), ("two", 0, 1, 0.7), ("two", 1, 1, 0.8)]
     rows = pd.DataFrame(runs, columns=["experiment", "repeat", "epoch", "unseen AUROC"])

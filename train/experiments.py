@@ -232,7 +232,7 @@ def read_rows() -> pd.DataFrame:
 def write_experiments(exports: dict[str, Export], path: Path = PAGE) -> str:
     """Write docs/experiments.md from ROWS and the cards of the networks that came of it, and return its text.
 
-    Raises RecipeError without rows of each kind of unseen films."""
+    Raises RecipeError without rows of each kind of unseen films, and of what the words compare."""
     rows = read_rows()
     kinds = rows["experiment"].map(lambda name: EXPERIMENTS[name].recipe.held_out)
     by_kind = {kind: rows[kinds == kind] for kind in UNSEEN_KINDS}
@@ -293,9 +293,20 @@ def _lost(names: list[str]) -> str:
     return wrapped(f"{lost}: {listed([f'`{name}`' for name in names])}.\n", "") + "\n" if names else ""
 
 
+class _Figures(dict):
+    """By experiment. The page's words may ask for one that has none."""
+
+    def __missing__(self, name: str):
+        raise RecipeError(
+            f"{WORDS}: expected unseen[NAME] of experiments that have rows, {', '.join(self)}. Received: {name!r}. "
+            "`python -m train experiments NAME` adds rows."
+        )
+
+
 def unseen_auroc(rows: pd.DataFrame) -> dict[str, str]:
-    """By experiment, the AUROC on unseen films in words, with how many runs it is of."""
-    figures = {}
+    """By experiment, the AUROC on unseen films in words, with how many runs it is of. Raises RecipeError when one
+    without rows is asked for."""
+    figures = _Figures()
     for name, values in _finals(rows).groupby("experiment")["unseen AUROC"]:
         runs = "one run" if len(values) == 1 else f"{len(values)} runs, {values.min():.3f} to {values.max():.3f}"
         figures[name] = f"{values.mean():.3f} ({runs})"
