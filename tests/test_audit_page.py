@@ -123,6 +123,18 @@ def test_a_measure_without_a_figure_is_said_in_words(root):
     assert "No map of these images has a figure" in app.info[-1].value
 
 
+def test_an_eighth_method_looks_like_no_other():
+    methods = [f"Method {number}" for number in range(8)]
+    figures = pd.DataFrame(
+        [("One", method, 0.5, 0.4, 0.6) for method in methods], columns=["model", "method", "value", "low", "high"]
+    )
+    blind = pd.DataFrame([("One", "Centre prior", 0.3)], columns=["model", "map", "value"])
+    drawn = audit_chart(figures, blind, methods, "Likeness", "dark").to_dict()["layer"][1]["layer"][1]["encoding"]
+    assert len(set(drawn["shape"]["scale"]["range"])) == 8
+    looks = zip(*(drawn[channel]["scale"]["range"] for channel in ("color", "shape")), strict=True)
+    assert len(set(looks)) == 8
+
+
 def test_a_method_keeps_its_colour_and_each_model_has_its_rows():
     figures = pd.DataFrame(
         [(model, method, 0.5, 0.4, 0.6) for model in ("One", "Two") for method in ("SmoothGrad", "Grad-CAM")],

@@ -43,10 +43,12 @@ def audit_chart(
     strokes = alt.Chart(blind).mark_rule(strokeWidth=1.5)
     strokes = strokes.encode(x, alt.Y("top:Q", axis=None, scale=rows), y2="bottom:Q", color=stroke)
     strokes = strokes.encode(tooltip=["model:N", alt.Tooltip("map:N", title="blind map"), value])
-    places = [methods.index(name) % len(COLOURS) for name in shown]
+    places = [methods.index(name) for name in shown]
     legend = alt.Legend(**look, orient="top", columns=2, symbolSize=70)
     colour, shape = (
-        channel("method:N", scale=alt.Scale(domain=shown, range=[of[place] for place in places]), legend=legend)
+        channel(
+            "method:N", scale=alt.Scale(domain=shown, range=[of[place % len(of)] for place in places]), legend=legend
+        )
         for channel, of in ((alt.Color, COLOURS), (alt.Shape, SHAPES))
     )
     ends = [alt.Tooltip(f"{end}:Q", format=".3f") for end in ("low", "high")]

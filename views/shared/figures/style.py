@@ -11,8 +11,8 @@ LINE_COLOUR, QUIET_COLOUR = "#2f93a6", "#828f96"
 # Okabe and Ito's without black and yellow, the light ones darker, so that all have a contrast of 3 with both grounds.
 COLOURS = ("#0072b2", "#bf8300", "#009e73", "#c9739f", "#3c97cf", "#d55e00", QUIET_COLOUR)
 
-# One for each, so that no colour is needed to tell them apart.
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
+# No colour is needed to tell them apart; one more than there are colours, so that no two of many marks share both.
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 
 
 def in_ink(chart: alt.LayerChart, ground: str) -> alt.LayerChart:
