@@ -119,8 +119,8 @@ class Recipe:
         without.
     starting_weights: "imagenet", for the backbone; "network", all of a finished run's, its head included, which
         `fit --weights` must name; or "none". `fit --weights FILE` puts a local file in place of the download.
-    goes_on_from: id of the recipe whose finished run is meant where starting_weights is "network", for people; "" where
-        any will do.
+    goes_on_from: id of the recipe whose finished run is meant where starting_weights is "network", for people; a test
+        asks every recipe file for it. "" for other starting weights.
     random_test_share: share of the images, drawn regardless of patients, kept out of training and reported as the set
         "random25" beside the official test split, because a published protocol did so.
     validation_share: share of the images, whole patients, kept out of training for temperature and threshold.
