@@ -106,6 +106,14 @@ def test_no_threshold_is_more_accurate_than_the_one_that_peeked(exports):
     assert found.at["As chosen", "false alarms"] == str(own["false_positives"])
 
 
+def test_the_thresholds_that_are_told_give_the_cells_that_are_told(exports):
+    rows = rows_of(exports, "vgg16-two-rates")
+    for told in findings.operating_point(exports).table.set_index("operating point").itertuples():
+        called = rows["probability"] >= float(told.threshold)
+        assert told.missed == str((~called & (rows["label"] == 1)).sum())
+        assert told.accuracy == f"{(called == rows['label']).mean():.3f}"
+
+
 def test_predictive_values_follow_bayes(exports):
     rates = exports["champion"].card.metrics[findings.TEST]
     sensitivity, specificity = rates["sensitivity"][0], rates["specificity"][0]

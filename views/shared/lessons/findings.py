@@ -21,6 +21,7 @@ from model_zoo.repeats import figures_of_runs
 from views.shared import cache, evidence, reading, words
 from views.shared.lessons.lesson import Found
 from views.shared.performance.operating_points import operating_points
+from views.shared.performance.scene import STEPS
 
 TEST, VALIDATION, PHANTOMS = "chest_xray-test", "chest_xray-validation", "phantom-test"
 # Of the children in a clinic, so many are ill.
@@ -82,9 +83,10 @@ def operating_point(exports: dict[str, Export]) -> Found:
     export = exports["vgg16-two-rates"]
     points = {point.title: point.threshold for point in operating_points(export)}
     rows = _rows(export, TEST)
-    levels, label = np.unique(rows["probability"]), rows["label"].to_numpy() == 1
-    right = ((rows["probability"].to_numpy() >= levels[:, np.newaxis]) == label).mean(axis=1)
-    points["Most accurate on these very films"] = float(levels[right.argmax()])
+    # Positions of the slider, so that the threshold that is told gives these cells on the page too.
+    label = rows["label"].to_numpy() == 1
+    right = ((rows["probability"].to_numpy() >= np.array(STEPS)[:, np.newaxis]) == label).mean(axis=1)
+    points["Most accurate on these very films"] = STEPS[right.argmax()]
     cells = {title: evaluation.confusion(rows, threshold) for title, threshold in points.items()}
     table = pd.DataFrame(
         {
