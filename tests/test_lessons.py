@@ -123,6 +123,13 @@ def test_predictive_values_follow_bayes(exports):
         assert float(told.split()[0]) == pytest.approx(ppv, abs=0.0006)
 
 
+def test_the_share_at_which_every_second_alarm_is_true_is_told(exports):
+    rates = exports["champion"].card.metrics[findings.TEST]
+    share = float(re.search(r"every second one, where ([\d.]+)% are", findings.prevalence(exports).text)[1]) / 100
+    true, false = share * rates["sensitivity"][0], (1 - share) * (1 - rates["specificity"][0])
+    assert true / (true + false) == pytest.approx(0.5, abs=0.005)
+
+
 def test_networks_below_image_width_are_named(exports):
     areas = {
         model_id: roc_auc_score(rows["label"], rows["probability"])

@@ -120,10 +120,14 @@ def prevalence(exports: dict[str, Export]) -> Found:
         }
         for share, values in found.items()
     )
+    rates = swept.estimates(threshold)
+    alarmed = 1 - rates["specificity"].value
+    # Where as many of the ill are caught as of the well are alarmed.
+    half = alarmed / (alarmed + rates["sensitivity"].value)
     text = (
         f"On the test films {words.percent(found[here]['ppv'].value)} of the alarms are true. Where {RARE:.0%} of the "
         f"children are ill, {words.percent(found[RARE]['ppv'].value)} would be, with the same sensitivity and "
-        "specificity."
+        f"specificity; every second one, where {half:.1%} are."
     )
     return Found(text, table)
 
