@@ -14,6 +14,7 @@ from model_zoo.card import read_card
 from model_zoo.lungs.gate import GATE_CARD, GateCard, doubted, read_gate_rows
 from model_zoo.methods import TITLES
 from model_zoo.predictions import PredictionsError
+from model_zoo.registry import networks
 from model_zoo.shortcuts import read_shortcuts
 from views.shared import cache, reading
 from views.shared.lessons import findings
@@ -167,6 +168,20 @@ def test_the_most_and_the_least_that_a_model_knows_without_lungs_are_told(export
         left[exports[model_id].card.title] = roc_auc_score(rows["label"], rows["probability"])
     most, least = max(left, key=left.get), min(left, key=left.get)
     assert f"“{most}” still has {left[most]:.3f}, “{least}” {left[least]:.3f}" in findings.without_lungs(exports).text
+
+
+def test_the_network_that_leans_on_the_lungs_most_is_named_among_all(exports):
+    blanked, alone = {}, {}
+    for export in networks(exports).values():
+        rows = read_shortcuts(export, findings.TEST)
+        for change, found in (("lungs", blanked), ("outside", alone)):
+            part = rows[rows["change"] == change]
+            found[export.card.title] = roc_auc_score(part["label"], part["probability"])
+    needs, reads = min(blanked, key=blanked.get), max(alone, key=alone.get)
+    found = findings.without_lungs(exports)
+    assert f"Of all {len(blanked)} networks “{needs}” is left with the least, {blanked[needs]:.3f}" in found.text
+    assert f"the most with them alone has “{reads}”, {alone[reads]:.3f}" in found.text
+    assert {needs, reads} <= set(found.table["model"])
 
 
 def test_the_maps_that_forget_most_and_least_are_told(exports):

@@ -12,12 +12,13 @@ from model_zoo import comparison, evaluation
 from model_zoo.audit import BLIND, CENTRE
 from model_zoo.calibration import reliability
 from model_zoo.card import read_card
-from model_zoo.evaluation import Estimate
+from model_zoo.evaluation import Estimate, auroc
 from model_zoo.intervals import clustered_share
 from model_zoo.lungs.gate import GATE_CARD, GateCard, doubted, read_gate_rows
 from model_zoo.methods import TITLES
 from model_zoo.registry import Export, networks
 from model_zoo.repeats import figures_of_runs
+from model_zoo.shortcuts import read_shortcuts, sets
 from views.shared import cache, evidence, reading, words
 from views.shared.lessons.lesson import Found
 from views.shared.performance.operating_points import operating_points
@@ -172,27 +173,38 @@ def width(exports: dict[str, Export]) -> Found:
 
 
 def without_lungs(exports: dict[str, Export]) -> Found:
-    models = [exports[model_id] for model_id in ("cnn11", "mobilenetv2", "champion")]
+    models = {model_id: exports[model_id] for model_id in ("cnn11", "mobilenetv2", "champion")}
+    measured = models | {model_id: export for model_id, export in networks(exports).items() if TEST in sets(export)}
+    rows = {model_id: read_shortcuts(export, TEST).groupby("change") for model_id, export in measured.items()}
+    left = {
+        change: {model_id: auroc(by_change.get_group(change)) for model_id, by_change in rows.items()}
+        for change in ("lungs", "outside")
+    }
+    needs, reads = min(left["lungs"], key=left["lungs"].get), max(left["outside"], key=left["outside"].get)
     areas = {
-        export.id: {change: response.rates["auroc"] for change, response in cache.shortcuts(export, TEST).items()}
-        for export in models
+        model_id: {
+            change: response.rates["auroc"] for change, response in cache.shortcuts(exports[model_id], TEST).items()
+        }
+        for model_id in dict.fromkeys((*models, needs, reads))
     }
     table = pd.DataFrame(
         {
-            "model": export.card.title,
-            "whole films": str(areas[export.id]["nothing"]),
-            "lungs blanked": str(areas[export.id]["lungs"]),
-            "all but the lungs blanked": str(areas[export.id]["outside"]),
+            "model": exports[model_id].card.title,
+            "whole films": str(by_change["nothing"]),
+            "lungs blanked": str(by_change["lungs"]),
+            "all but the lungs blanked": str(by_change["outside"]),
         }
-        for export in models
+        for model_id, by_change in areas.items()
     )
-    blanked = {model_id: by_change["lungs"].value for model_id, by_change in areas.items()}
+    blanked = {model_id: left["lungs"][model_id] for model_id in models}
     most, least = max(blanked, key=blanked.get), min(blanked, key=blanked.get)
     text = (
         f"A model that reads the lungs and nothing else would be at chance, an AUROC of one half, without them. "
         f"“{exports[most].card.title}” still has {blanked[most]:.3f}, “{exports[least].card.title}” "
         f"{blanked[least]:.3f}. So what is left, the outline of the lungs included, tells films with pneumonia from "
-        "normal ones, and the models know it."
+        f"normal ones, and the models know it. Of all {len(measured)} networks “{exports[needs].card.title}” is left "
+        f"with the least, {left['lungs'][needs]:.3f}, and has {left['outside'][needs]:.3f} with the lungs alone; the "
+        f"most with them alone has “{exports[reads].card.title}”, {left['outside'][reads]:.3f}."
     )
     return Found(text, table)
 
