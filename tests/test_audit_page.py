@@ -88,7 +88,7 @@ def test_real_films_are_not_asked_about_opacities(root):
         measure.title for key, measure in MEASURES.items() if key not in ("in_opacity", "pointing")
     ]
     assert table(app).loc["Alpha", "Grad-CAM"] == "0.250 (0.250 to 0.250)"
-    assert "Not measured on these images yet: Beta, Gamma" in text(app)
+    assert "Not measured on these images yet: Beta; Gamma" in text(app)
     assert "Synthetic images." not in text(app)
 
 

@@ -198,7 +198,7 @@ def test_models_with_different_images_are_compared_on_those_they_share(root):
     rows = rows_in(root, "alpha")
     write_predictions(rows.iloc[:90], root / "alpha" / "predictions" / f"{TEST}.csv")
     app = visit(COMPARE)
-    assert "Beta 120, Alpha 90" in text(app)
+    assert "Beta: 120; Alpha: 90" in text(app)
     assert "of the 90 images" in text(app)
     write_predictions(rows.assign(image_id="other/" + rows["image_id"]), root / "alpha" / "predictions" / f"{TEST}.csv")
     assert "no image in common" in text(visit(COMPARE))

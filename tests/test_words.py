@@ -172,3 +172,8 @@ def test_votes_say_whether_the_members_agree():
     assert "the committee says normal" in part
     alone = words.votes(0, 2, "pneumonia", 0.4, 0.45, 0.02)
     assert alone.startswith("Both members call this normal, each at its own operating point, and the committee pneum")
+
+
+def test_titles_with_commas_can_be_told_apart():
+    told = words.listed(["CNN, 8 layers", "CNN, 8 layers, balanced"]).replace("\\", "")
+    assert told == "CNN, 8 layers; CNN, 8 layers, balanced"

@@ -67,9 +67,7 @@ def read_rows(name: str) -> dict[str, pd.DataFrame]:
         else:
             rows[model_id] = table
     if without:
-        st.caption(
-            f"Not measured on these images yet: {words.plain(', '.join(without))}. `python -m train audit` does it."
-        )
+        st.caption(f"Not measured on these images yet: {words.listed(without)}. `python -m train audit` does it.")
     if not rows:
         st.stop()
     return rows

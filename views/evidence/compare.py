@@ -23,7 +23,7 @@ def show_remarks(scene: Scene) -> None:
         for remark in evidence.remarks(scene.name, scene.exports[model_id]):
             said.setdefault(remark, []).append(model_id)
     for remark, of in said.items():
-        names = ", ".join(words.plain(scene.titles[model_id]) for model_id in of)
+        names = words.listed(scene.titles[model_id] for model_id in of)
         st.info(remark if len(of) == len(scene.rows) else f"{names}: {remark}", icon=":material/info:")
 
 

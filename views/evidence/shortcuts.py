@@ -9,7 +9,7 @@ from model_zoo import shortcuts as rows
 from model_zoo.registry import Export, ExportError
 from views.shared import address, cache, evidence, picker, shortcuts
 from views.shared.model_menu import choose_model, working_models
-from views.shared.words import export_problem, plain
+from views.shared.words import export_problem, listed
 
 VIEWS = {"model": "One model", "models": "All models", "film": "One X-ray"}
 
@@ -60,7 +60,7 @@ try:
         if view == "film":
             show_film(export)
         elif export.is_committee and not rows.sets(export):
-            names = ", ".join(plain(member.card.title) for member in export.members)
+            names = listed(member.card.title for member in export.members)
             st.info(
                 f"No committee was measured on blanked films, only its members: {names}. Choose one of them above, or "
                 "see under “One X-ray” what the committee says of a single film.",

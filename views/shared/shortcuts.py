@@ -93,7 +93,7 @@ def show_models(exports: dict[str, Export], name: str, blind: dict[str, Export])
                 f"{words.plain(named[model_id])} is left out. {words.export_problem(error)}", icon=":material/warning:"
             )
     if without:
-        st.caption(f"Not measured on these images: {words.plain(', '.join(without))}.")
+        st.caption(f"Not measured on these images: {words.listed(without)}.")
     if not found:
         return
     # The one that needs the lungs most comes first.

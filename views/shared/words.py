@@ -7,7 +7,7 @@ comes from outside (file names, messages about files) goes through plain() first
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +106,11 @@ def p_value(p: float) -> str:
 def counted(number: int, noun: str) -> str:
     """1 image, 1,000 images: a number and its noun, whose plural must end in s."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(titles: Iterable[str]) -> str:
+    """Titles of models one after the other, as Markdown. Many hold a comma, so that none can stand between two."""
+    return "; ".join(map(plain, titles))
 
 
 def pace(rate: float | None, left: int) -> str:

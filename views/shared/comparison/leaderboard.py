@@ -39,7 +39,7 @@ def show_leaderboard(scene: Scene) -> None:
     counts = {scene.titles[model_id]: len(table) for model_id, table in scene.rows.items()}
     ids = [frozenset(table["image_id"]) for table in scene.rows.values()]
     if len(set(ids)) > 1:
-        listed = ", ".join(f"{words.plain(title)} {count:,}" for title, count in counts.items())
+        listed = words.listed(f"{title}: {count:,}" for title, count in counts.items())
         st.warning(
             f"The models have rows for different images under this name ({listed}), so their figures here cannot be "
             "compared directly. The tests below use the images that they share.",

@@ -90,7 +90,7 @@ def _read_rows(exports: dict[str, Export], called: dict[str, str], name: str) ->
     if without:
         st.caption(
             f"{len(without)} of {len(exports)} models {'has' if len(without) == 1 else 'have'} no stored rows for "
-            f"these images: {words.plain(', '.join(without))}."
+            f"these images: {words.listed(without)}."
         )
     if not rows:
         st.stop()
