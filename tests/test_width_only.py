@@ -1,6 +1,8 @@
 """The baseline that sees no pixels: its fit on made-up films, folders that cannot tell sizes, and the pages with it."""
 
 import csv
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -278,6 +280,17 @@ def test_performance_tells_the_formula(baseline):
     assert "**Size** is no network" in shown(app)
     table = app.table[-1].value.to_string().replace("\\", "")
     assert "(1.500 − 2.250 × log width)" in table
+
+
+def test_compare_says_its_name_once_beside_models_that_see_pixels(baseline, tiny_export, tmp_path, monkeypatch):
+    folder = tmp_path / "exports" / "other"
+    shutil.copytree(baseline.folder / "predictions", folder / "predictions")
+    other = Export(folder, replace(tiny_export.card, title="Other"))
+    monkeypatch.setattr(cache, "exports", lambda: ({"other": other, "size": baseline}, {}))
+    app = visit("views/evidence/compare.py", set="chest_xray-test")
+    remarks = [info.value for info in app.info if "no network" in info.value]
+    assert len(remarks) == 1
+    assert remarks[0].startswith("**Size** is no network")
 
 
 def test_compare_counts_it_among_the_models_and_does_not_time_it(baseline):

@@ -24,7 +24,8 @@ def show_remarks(scene: Scene) -> None:
             said.setdefault(remark, []).append(model_id)
     for remark, of in said.items():
         names = words.listed(scene.titles[model_id] for model_id in of)
-        st.info(remark if len(of) == len(scene.rows) else f"{names}: {remark}", icon=":material/info:")
+        named = len(of) == len(scene.rows) or remark.startswith(f"**{names}**")
+        st.info(remark if named else f"{names}: {remark}", icon=":material/info:")
 
 
 def show_published(scene: Scene) -> None:
