@@ -441,6 +441,13 @@ def test_notes_last_over_pages_filter_and_go_out_and_in(root, monkeypatch):
     assert "were read" not in text(again)
 
 
+def test_a_file_with_one_note_is_said_to_have_one(root):
+    app = visit(ERRORS, model="alpha", set="phantom-test")
+    one = b"collection,image_id,star,note\nphantom,test/0000-none,yes,\n"
+    healthy(app.file_uploader[0].set_value(("notes.csv", one, "text/csv")).run())
+    assert "notes of 1 image were read" in text(app)
+
+
 def test_a_bad_file_of_notes_is_named_and_nothing_is_lost(root):
     image_id = ids(root, "false positive")[0]
     app = visit(ERRORS, model="alpha", set="phantom-test", image=image_id)

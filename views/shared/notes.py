@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from model_zoo.notes import MAX_LENGTH, STARRED, Note, NotesError, read_notes, write_notes
-from views.shared.words import plain
+from views.shared.words import counted, plain
 
 _NOTES, _BOX, _LOADED = "notes", "notes.box", "notes.loaded"
 
@@ -102,4 +102,4 @@ def _load() -> None:
     differing = sum(own.get(image, note) != note for image, note in loaded.items())
     st.session_state[_NOTES] = {**loaded, **own}
     kept = f" Of {differing:,} of them this visit has another note, which was kept." if differing else ""
-    st.session_state[_LOADED] = (st.info, f"Stars and notes of {len(loaded):,} images were read.{kept}")
+    st.session_state[_LOADED] = (st.info, f"Stars and notes of {counted(len(loaded), 'image')} were read.{kept}")
