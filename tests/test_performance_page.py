@@ -137,11 +137,16 @@ def test_without_validation_rows_they_are_left_out_and_a_threshold_by_hand_is_ca
     assert "picked by hand" in text(app)
 
 
-@pytest.mark.parametrize("name", ["threshold", "prevalence"])
-@pytest.mark.parametrize("value", ["high", "1.5", "nan", ""])
-def test_an_address_with_no_such_number_is_said(root, name, value):  # noqa: F811
+@pytest.mark.parametrize(
+    ("name", "span", "value"),
+    [
+        *(("threshold", "0 to 1", value) for value in ("high", "1.5", "nan", "")),
+        *(("prevalence", "0.005 to 0.995", value) for value in ("high", "0", "0.996", "nan", "")),
+    ],
+)
+def test_an_address_with_no_such_number_is_said(root, name, span, value):  # noqa: F811
     app = visit(PERFORMANCE, model="alpha", set="chest_xray-test", **{name: value})
-    assert f"Expected a number from 0 to 1 as {name} in the address. Received: {value}" in text(app)
+    assert f"Expected a number from {span} as {name} in the address. Received: {value}" in text(app)
     assert app.slider(key=SLIDER).value == THRESHOLD
 
 

@@ -118,8 +118,9 @@ def show_prevalence(scene: Scene, threshold: float, rates: dict[str, Estimate]) 
 
 def _choose_prevalence(default: float) -> float:
     """The share of ill children, 0..1, from the slider, the buttons or the address."""
-    value = address.parsed("prevalence", selection.share, "a number from 0 to 1")
-    value = min(max(default if value is None else value, RAREST / 100), COMMONEST / 100)
+    value = address.parsed("prevalence", _prevalence, f"a number from {RAREST / 100:g} to {COMMONEST / 100:g}")
+    if value is None:
+        value = min(max(default, RAREST / 100), COMMONEST / 100)
     address.place(_PREVALENCE, round(100 * value, 6))
     with st.container(horizontal=True, gap="small"):
         for title, share in ((f"As in these images: {default:.1%}", None), (f"A clinic: {A_CLINIC:.0%}", A_CLINIC)):
@@ -140,6 +141,13 @@ def _choose_prevalence(default: float) -> float:
         on_change=lambda: address.choose(prevalence=f"{st.session_state[_PREVALENCE] / 100:g}"),
     )
     return value
+
+
+def _prevalence(text: str) -> float:
+    share = selection.share(text)
+    if not RAREST <= 100 * share <= COMMONEST:
+        raise ValueError
+    return share
 
 
 def _in_children(prevalence: float, sensitivity: float, specificity: float) -> str:
