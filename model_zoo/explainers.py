@@ -32,7 +32,7 @@ from tf_keras_vis.layercam import Layercam  # isort: skip
 # How far augmented Grad-CAM moves the film along each axis, in cells of the heatmap. On 60 phantoms outside the test
 # split, fewer or nearer places, or no mirror images, had no better pointing game for three of four networks.
 CELL_SHIFTS = (-0.8, -0.4, 0.0, 0.4, 0.8)
-# Score-CAM's time grows with the maps it tries; a network may have 1,500.
+# Score-CAM's time grows with the maps it tries; `resnet50-bn` has 2,048.
 SCORECAM_MAPS = 64
 SMOOTHGRAD_COPIES, SMOOTHGRAD_NOISE = 16, 0.2
 # Occlusion: the patch's side as a share of the input's; it moves by half of its side.

@@ -14,8 +14,8 @@ An active appearance model (Cootes, Edwards & Taylor 2001) with dense correspond
 4. the residual: its standard deviation per place and frequency band, for the texture the modes cannot carry;
 5. the joint distribution of frame, shape and appearance: a quantile table for each number and the correlation of their
    normal scores (a Gaussian copula);
-6. context: mean and spread of the same numbers over PNEUMONIA films of the train split (every third of them, 1,129),
-   the appearance measured outside the lungs only, so that no opacity gets into it.
+6. context: mean and spread of the same numbers over PNEUMONIA films of the train split (of every third of them, the
+   best registered 1,129), the appearance measured outside the lungs only, so that no opacity gets into it.
 
 What is stored are averages, modes, quantiles and correlations over more than 1,100 films each. Canvas pixels that fewer
 than MIN_FILMS films show are replaced by a blurred continuation of their neighbours, so no single film can be read out

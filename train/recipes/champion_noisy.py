@@ -1,12 +1,12 @@
-"""champion-noisy: MobileNetV2 that pools its features over the lungs alone, learnt from films that all had noise added.
+"""champion-noisy: MobileNetV2 that weighs its features by lung, learnt from films that all had noise added.
 
     python -m train fit champion-noisy --weights mobilenetv2-all
 
 MobileNetV2 with its two last resolutions joined, so that the heatmap has 12 by 12 cells, and a gate that learns from
-true lung masks which cells are lung. What lies outside the lungs reaches the answer only through the receptive fields
-of cells inside. mobilenetv2-all and vgg16-weighted teach it beside the labels: they see the film as it is, it sees the
-lungs under another exposure, half the time in another film's surroundings. How the settings were chosen, without a test
-image: docs/experiments.md.
+true lung masks which cells are lung. What lies outside the lungs reaches the answer through cells that count little,
+and through the receptive fields of cells inside. mobilenetv2-all and vgg16-weighted teach it beside the labels: they
+see the film as it is, it sees the lungs under another exposure, half the time in another film's surroundings. How the
+settings were chosen, without a test image: docs/experiments.md.
 champion-averaged goes on from it. No export comes with a clone: it was champion itself, and gave its name up.
 """
 
@@ -70,7 +70,7 @@ def recipe(quick: bool = False) -> Recipe:
     full = Recipe(
         id="champion-noisy",
         title="Champion, with noise",
-        summary="Learnt from lung masks to weigh only what lies in the lungs, from films that all had noise added.",
+        summary="Learnt from lung masks to weigh what lies in the lungs more, from films that all had noise added.",
         architecture="MobileNetV2, its two last resolutions joined, gated by lung, averaged over the lungs, one logit",
         build=partial(build, side=192, maps=128),
         side=192,
