@@ -140,6 +140,13 @@ WITH_A_VIEW = [page for page in PAGES if "address.start(" in (ROOT / page).read_
 
 
 @pytest.mark.parametrize("page", WITH_A_VIEW)
+def test_a_page_has_the_name_that_leads_to_it(page):
+    menu = re.search(f'"{page}", title="(.*?)"', (ROOT / "streamlit_app.py").read_text(encoding="utf-8"))
+    title = re.search(r'address\.start\("(.*?)"\)', (ROOT / page).read_text(encoding="utf-8"))
+    assert title[1].startswith(menu[1])
+
+
+@pytest.mark.parametrize("page", WITH_A_VIEW)
 def test_the_address_of_a_page_can_be_had_before_anything_is_chosen(page, fake_model):
     app = open_page(page)
     assert not app.query_params

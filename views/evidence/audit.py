@@ -135,7 +135,7 @@ def show_winners(rows: dict[str, pd.DataFrame], measure: str) -> None:
     )
 
 
-address.start("Audit of the explanations")
+address.start("Audit of heatmaps")
 st.markdown(
     "A heatmap always looks convincing. Which ones deserve trust can be measured: against what is known of a film, "
     "against the model itself, and against maps that look at nothing."
