@@ -228,6 +228,18 @@ class TestFit:
         with pytest.raises(RecipeError, match=r"each with a name of its own.*Received: (none|first, first)\."):
             dataclasses.replace(RECIPE, stages=stages)
 
+    @pytest.mark.parametrize(
+        ("changes", "received"),
+        [
+            ({"trainable": "heads"}, "Received: 'heads' in 'first'."),
+            ({"trainable": 0}, "Received: 0 in 'first'."),
+            ({"stop_below": 0.1}, "expected a patience beside stop_below"),
+        ],
+    )
+    def test_a_stage_that_no_run_can_take_is_refused(self, changes, received):
+        with pytest.raises(RecipeError, match=re.escape(received)):
+            dataclasses.replace(RECIPE, stages=(dataclasses.replace(RECIPE.stages[0], **changes),))
+
     def test_a_loss_that_is_no_number_stops_with_advice(self, tmp_path):
         wild = dataclasses.replace(RECIPE, stages=(dataclasses.replace(RECIPE.stages[0], learning_rate=float("nan")),))
         with pytest.raises(TrainingStopped, match="learning_rate"):

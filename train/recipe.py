@@ -192,6 +192,18 @@ class Recipe:
                 f"{self.id}: expected stages, each with a name of its own, by which a run knows what is behind it. "
                 f"Received: {', '.join(names) or 'none'}."
             )
+        for stage in self.stages:
+            named = stage.trainable in ("all", "head", "batch normalisation")
+            if not named and (type(stage.trainable) is not int or stage.trainable < 1):
+                raise RecipeError(
+                    f"{self.id}: expected a stage that trains 'all', 'head', 'batch normalisation', or how many of the "
+                    f"last layers. Received: {stage.trainable!r} in '{stage.name}'."
+                )
+            if stage.stop_below and stage.patience < 1:
+                raise RecipeError(
+                    f"{self.id}: expected a patience beside stop_below, in how many epochs the loss is to be below it. "
+                    f"Received: {stage.patience} in '{stage.name}'."
+                )
         if any(stage.trainable == "head" for stage in self.stages) and (self.needs_lungs or self.teachers):
             raise RecipeError(
                 f"{self.id}: expected no stage of the head alone, which sees features and no images, beside lung masks "
