@@ -283,6 +283,11 @@ class TestStages:
         for received, weight in zip(weights_of(fit(self.HEAD, tmp_path / "run")), expected, strict=True):
             np.testing.assert_array_equal(received, weight)
 
+    def test_the_head_alone_is_not_trained_after_its_backbone(self):
+        """A checkpoint of the head would have nothing of what the backbone had learnt."""
+        with pytest.raises(RecipeError, match=r"before the others.*Received: 3, 'head'"):
+            dataclasses.replace(self.HEAD, stages=self.HEAD.stages[::-1])
+
     def test_patience_ends_a_stage_that_no_longer_improves(self, tmp_path):
         stuck = Stage("stuck", epochs=6, learning_rate=0.0, trainable="head", patience=2)
         fit(dataclasses.replace(RECIPE, stages=(stuck,)), tmp_path / "stuck")

@@ -421,7 +421,7 @@ def _compile(trainer: keras.Model, recipe: Recipe, stage: Stage, steps: int) -> 
 
 def checkpointed_networks(recipe: Recipe, run: Path) -> Iterator[tuple[int, keras.Model]]:
     """(epoch, network) of each checkpoint in a run's folder, with averaged weights where the recipe averages; one
-    network, with other weights each time."""
+    network, with other weights each time. Not for a stage of the head alone, whose checkpoints hold no backbone."""
     network = fused(recipe.build())
     for folder in sorted(run.glob("checkpoint-[0-9]*")):
         history = json.loads((folder / "state.json").read_text())["history"]

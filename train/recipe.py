@@ -88,8 +88,8 @@ class Stage:
     warmup: share of the stage's steps spent warming up.
     decay: False keeps the rate where it is after warming up, in place of the cosine.
     trainable: "all" layers; "head", those after the heatmap layer, on features that are computed once and so without
-        augmentation; "batch normalisation", the head and, before it, the batch-normalisation layers alone; or how many
-        of the network's last layers.
+        augmentation, before all other stages; "batch normalisation", the head and, before it, the
+        batch-normalisation layers alone; or how many of the network's last layers.
     steps: batches per epoch; 0 for as many as the training images fill.
     patience: stop after this many epochs in a row without a lower validation loss; 0 to run all epochs.
     stop_below: stop once the validation loss was below this in `patience` epochs in a row, and for no other reason;
@@ -204,7 +204,14 @@ class Recipe:
                     f"{self.id}: expected a patience beside stop_below, in how many epochs the loss is to be below it. "
                     f"Received: {stage.patience} in '{stage.name}'."
                 )
-        if any(stage.trainable == "head" for stage in self.stages) and (self.needs_lungs or self.teachers):
+        heads = [stage.trainable == "head" for stage in self.stages]
+        if heads != sorted(heads, reverse=True):
+            raise RecipeError(
+                f"{self.id}: expected the stages of the head alone before the others, as their checkpoints hold no "
+                "backbone: a run that goes on from one would lose what the backbone had learnt. Received: "
+                f"{', '.join(repr(stage.trainable) for stage in self.stages)}."
+            )
+        if any(heads) and (self.needs_lungs or self.teachers):
             raise RecipeError(
                 f"{self.id}: expected no stage of the head alone, which sees features and no images, beside lung masks "
                 "or teachers. Received: one of these with lung_gate, exchanged_surroundings or teachers."
