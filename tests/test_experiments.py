@@ -11,6 +11,7 @@ from conftest import save_network
 from sklearn.metrics import log_loss, roc_auc_score
 
 from cases.collections import open_collection
+from cases.collections.base import CollectionUnavailable
 from model_zoo.registry import scan
 from train import candidates, experiments
 from train.data import UNSEEN, ImageSet, load_images
@@ -191,6 +192,9 @@ def test_a_network_is_judged_on_the_films_of_its_own_split(few_phantoms, tmp_pat
     assert rows["plain AUROC"].iloc[0] == pytest.approx(area, abs=1e-5)
     candidates.judge(names[:1], tmp_path)
     assert sorted(candidates.read_rows()["candidate"]) == names, "a second time takes the place of the first"
+    (tmp_path / "champion" / "split.json").write_text(json.dumps({"validation": ["train/lost", held_out[0].id]}))
+    with pytest.raises(CollectionUnavailable, match="1 of them missing, train/lost among them"):
+        candidates.judge(names[:1], tmp_path)
     *lines, mean = candidates.candidates_table().splitlines()[2:]
     assert [line.split("`")[1] for line in lines] == names
     areas = [float(line.split(" | ")[2]) for line in (*lines, mean)]

@@ -23,7 +23,7 @@ from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 
 from cases.collections import COLLECTIONS, open_collection
-from cases.collections.base import Entry
+from cases.collections.base import CollectionUnavailable, Entry
 from cases.preprocess import model_input
 from model_zoo import evaluation
 from model_zoo.card import Reference
@@ -858,6 +858,14 @@ class TestExport:
     def test_an_unfinished_run_is_refused(self, tmp_path):
         with pytest.raises(ExportError, match="`fit` first"):
             export(RECIPE, tmp_path / "nothing", tmp_path / "exports")
+
+    def test_on_a_copy_that_lacks_images_of_the_run_the_earlier_export_stays(self, run, exported, monkeypatch):
+        everything = tiny_training.Blobs().entries()
+        lost = json.loads((run / "split.json").read_text())["validation"][0]
+        monkeypatch.setattr(tiny_training.Blobs, "entries", lambda *_: tuple(e for e in everything if e.id != lost))
+        with pytest.raises(CollectionUnavailable, match=f"lists .* 1 of them missing, {lost} among them"):
+            export(RECIPE, run, exported.folder.parent)
+        assert [path.name for path in exported.folder.parent.iterdir()] == ["tiny"]
 
 
 class TestSamples:

@@ -92,6 +92,13 @@ def test_an_unfinished_run_is_not_exported(tmp_path):
         export(tmp_path, tmp_path / "export")
 
 
+def test_a_run_is_not_exported_without_the_images_that_it_held_out(run, few_phantoms, tmp_path, monkeypatch):
+    monkeypatch.setattr(phantom.PhantomCollection, "entries", lambda *_: ())
+    with pytest.raises(CollectionUnavailable, match=r"lists in its split\.json"):
+        export(run, tmp_path / "export")
+    assert not list(tmp_path.iterdir())
+
+
 def test_missing_masks_name_the_setting():
     with pytest.raises(CollectionUnavailable, match="LUNGLENS_DATA"):
         data.masks_root()

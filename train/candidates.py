@@ -17,7 +17,7 @@ import pandas as pd
 from cases.collections import open_collection
 from cases.settings import PROJECT_ROOT
 from model_zoo.folding import folded
-from train.data import load_images
+from train.data import entries_of, load_images
 from train.recipe import RecipeError, load_recipe, split_repeat
 from train.results import table
 from train.rows import put_rows, stored_rows
@@ -89,7 +89,7 @@ CANDIDATES = {
 def judge(names: list[str], runs: Path) -> pd.DataFrame:
     """Judge the finished runs of candidates on the films that they held out, each of which adds its row to ROWS in
     place of an earlier one, and return all rows. Raises RecipeError for an unknown name or a run that is not finished,
-    before any is judged; CollectionUnavailable without the films and their lung masks."""
+    before any is judged; CollectionUnavailable without all of those films and the lung masks."""
     for name in names:
         if name not in CANDIDATES:
             raise RecipeError(f"Expected candidates of {', '.join(CANDIDATES)}. Received: {name!r}.")
@@ -100,9 +100,8 @@ def judge(names: list[str], runs: Path) -> pd.DataFrame:
         _, side, _, channels = network.input_shape
         recipe = replace(load_recipe("champion"), side=side, channels=channels)
         collection = open_collection(recipe.collection)
-        held_out = set(json.loads((runs / name / "split.json").read_text())["validation"])
-        entries = [entry for entry in collection.entries() if entry.id in held_out]
-        plain = load_images(collection, entries, side, channels)
+        held_out = json.loads((runs / name / "split.json").read_text())["validation"]
+        plain = load_images(collection, entries_of(collection, held_out), side, channels)
         figures = judged(network, plain, stressed_films(recipe, plain)).criteria
         put_rows(pd.DataFrame([{"candidate": name, **figures}], columns=list(ROW)), ROWS, ("candidate",))
     return read_rows()

@@ -97,6 +97,18 @@ def refuse_fewer(collection: Collection, entries: Iterable[Entry], stored: set[s
         )
 
 
+def entries_of(collection: Collection, ids: Sequence[str]) -> tuple[Entry, ...]:
+    """The entries of images that a run learnt from or held out, in the order of ids. Raises CollectionUnavailable when
+    some are missing."""
+    by_id = {entry.id: entry for entry in collection.entries()}
+    if missing := set(ids) - by_id.keys():
+        raise CollectionUnavailable(
+            f"Expected the {len(ids)} images of {collection.id} that a run lists in its split.json, in {data_root()}. "
+            f"Received: {len(missing)} of them missing, {min(missing)} among them."
+        )
+    return tuple(by_id[image_id] for image_id in ids)
+
+
 def load_images(collection: Collection, entries: Iterable[Entry], side: int, channels: int) -> ImageSet:
     """Decode and resize. Raises RadiographError, naming the file, at the first image that cannot be read."""
     entries = tuple(entries)

@@ -31,7 +31,16 @@ from model_zoo.registry import Export, ExportError, sha256_of
 from train import image_size
 from train.calibrate import fit_calibration
 from train.compact import compress, round_mantissa
-from train.data import PREDICTED, development_entries, load_images, predicted, random_split, refuse_fewer, stored_images
+from train.data import (
+    PREDICTED,
+    development_entries,
+    entries_of,
+    load_images,
+    predicted,
+    random_split,
+    refuse_fewer,
+    stored_images,
+)
 from train.fit import refuse_other_settings
 from train.lungs.data import MASKS_LICENCE
 from train.recipe import Recipe
@@ -44,17 +53,18 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     """Write root/<recipe.id> from the finished run, replacing an earlier export and its repeats only once the new one
     is complete.
 
-    Raises ExportError when the run is not finished, TrainingStopped when it is of other settings.
+    Raises ExportError when the run is not finished, TrainingStopped when it is of other settings, CollectionUnavailable
+    without the images that it learnt from and held out.
     """
     if not (run / "trained.keras").exists():
         raise ExportError(f"{run}: expected a finished run. Received: no trained.keras. Run `fit` first.")
     refuse_other_settings(recipe, run)
+    collection = open_collection(recipe.collection)
+    listed = json.loads((run / "split.json").read_text())
+    split = {part: entries_of(collection, ids) for part, ids in listed.items()}
     folder = root / f".{recipe.id}-unfinished"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    collection = open_collection(recipe.collection)
-    by_id = {entry.id: entry for entry in collection.entries()}
-    split = {part: [by_id[i] for i in ids] for part, ids in json.loads((run / "split.json").read_text()).items()}
     validation = load_images(collection, split["validation"], recipe.input_side, recipe.channels)
 
     network = keras.models.load_model(run / "trained.keras", compile=False)

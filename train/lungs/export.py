@@ -25,7 +25,7 @@ from model_zoo.lungs.segmenter import LungSegmenter
 from model_zoo.registry import ExportError, sha256_of
 from model_zoo.tables import write_rows
 from train.compact import compress, round_mantissa
-from train.data import stored_images
+from train.data import entries_of, stored_images
 from train.lungs.data import MASKS_LICENCE, masked_test_films, true_mask
 
 MANTISSA_BITS = 8
@@ -36,10 +36,16 @@ TURNED_AWAY = 0.0025
 def export(run: Path, folder: Path) -> LungCard:
     """Write the export from the finished run, replacing an earlier one only once the new one is complete.
 
-    Raises ExportError when the run is not finished.
+    Raises ExportError when the run is not finished, CollectionUnavailable without the images that it held out or their
+    masks.
     """
     if not (run / "trained.keras").exists():
         raise ExportError(f"{run}: expected a finished run. Received: no trained.keras. Run `lungs fit` first.")
+    environment = json.loads((run / "environment.json").read_text())
+    split = json.loads((run / "split.json").read_text())
+    settings = environment["settings"]
+    collection = open_collection(settings["collection"])
+    validation = entries_of(collection, split["validation"])
     unfinished = folder.with_name(f".{folder.name}-unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -50,10 +56,6 @@ def export(run: Path, folder: Path) -> LungCard:
     compress(path)
     shutil.copy(run / "history.csv", unfinished / "history.csv")
 
-    environment = json.loads((run / "environment.json").read_text())
-    split = json.loads((run / "split.json").read_text())
-    settings = environment["settings"]
-    collection = open_collection(settings["collection"])
     card = LungCard(
         title="Lung fields",
         architecture="a U-Net that works at half its input's resolution",
@@ -70,8 +72,6 @@ def export(run: Path, folder: Path) -> LungCard:
         versions=environment["versions"],
     )
     write_card(card, unfinished / "card.json")
-    by_id = {entry.id: entry for entry in collection.entries()}
-    validation = [by_id[i] for i in split["validation"]]
     name = f"{collection.id}-validation"
     gate = _gate(LungSegmenter(unfinished), collection, validation, name)
     write_card(dataclasses.replace(card, gate=gate), unfinished / "card.json")
