@@ -360,6 +360,19 @@ class TestStages:
         assert not set(rows["image_id"]) & {image_id for part in split.values() for image_id in part}
         assert "regardless of patients" in exported.card.data.protocol
 
+    def test_a_random_share_of_another_copy_is_not_reported(self, tmp_path, monkeypatch):
+        """It would have images that the network learnt from."""
+        recipe = dataclasses.replace(RECIPE, random_test_share=0.25, stages=(Stage("one", 1, 0.02),))
+        fit(recipe, tmp_path / "run")
+        exported = export(recipe, tmp_path / "run", tmp_path / "exports")
+        fewer = tiny_training.Blobs().entries()[1:]
+        monkeypatch.setattr(
+            tiny_training.Blobs, "entries", lambda _, s=None: [e for e in fewer if s in (None, e.split)]
+        )
+        with pytest.raises(CollectionUnavailable, match=r"whose share has \d+ of its validation images"):
+            evaluate(exported, "blobs")
+        assert exported.prediction_sets() == ("blobs-validation",)
+
 
 class TestStartingWeights:
     @staticmethod

@@ -19,7 +19,8 @@ from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
 from cases.collections import open_collection
-from cases.collections.base import Collection, Entry
+from cases.collections.base import Collection, CollectionUnavailable, Entry
+from cases.settings import data_root
 from model_zoo import evaluation
 from model_zoo.calibration import calibrated
 from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
@@ -116,7 +117,8 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
 
     Reading the test split of the model's own collection is noted on the card. Nothing is chosen by it; `audit` and
     `shortcuts` read it too, to measure exports that are finished. Raises ExportError for a collection without labelled
-    test images, and CollectionUnavailable for one without some that there are rows of, before anything is written.
+    test images, and CollectionUnavailable for one without some that there are rows of, or of which that share is
+    another than the one kept out of training, before anything is written.
     """
     collection = open_collection(collection_id)
     card = export.card
@@ -124,6 +126,7 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
     parts = {"test": [entry for entry in collection.entries("test") if entry.label is not None]}
     if own and (share := card.recipe.get("random_test_share")):
         parts["random25"] = random_split(development_entries(collection), share, card.recipe["seed"])[1]
+        _refuse_another_draw(export, collection, parts["random25"])
     if not all(parts.values()):
         raise ExportError(f"Expected a collection with labelled test images. Received: {collection_id}, without any.")
     for part, entries in parts.items():
@@ -140,6 +143,18 @@ def evaluate(export: Export, collection_id: str) -> dict[str, dict]:
     card = dataclasses.replace(card, data=data, metrics={**card.metrics, **summaries})
     write_card(card, export.folder / "card.json")
     return summaries
+
+
+def _refuse_another_draw(export: Export, collection: Collection, apart: Sequence[Entry]) -> None:
+    """Raises CollectionUnavailable when a random share is not the one that was kept out of an export's training, as on
+    a copy of the films that lacks some or has more. Most of another share was learnt from."""
+    held_out = set(export.predictions(f"{collection.id}-validation")["image_id"])
+    if shared := held_out & {entry.id for entry in apart}:
+        raise CollectionUnavailable(
+            f"Expected the copy of {collection.id} that {export.id} was trained on, in {data_root()}: its random share "
+            f"is drawn from all images. Received: another, whose share has {len(shared)} of its validation images, "
+            f"{min(shared)} among them, and so may have some that it learnt from."
+        )
 
 
 def _by_pixels(export: Export) -> Callable[[Collection, Sequence[Entry]], np.ndarray]:
