@@ -1,6 +1,7 @@
-"""Writing a file in one step."""
+"""Writing a file, or a folder of them, in one step."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,3 +36,19 @@ def replace_text(path: Path, text: str) -> None:
     """Put a text in UTF-8 in the place of a file, as replacing() does."""
     with replacing(path) as file:
         file.write(text)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to write to, which takes the place of `path` once the block is through; what stops it leaves the
+    old one as it is. Until then it is a hidden one beside it. Raises OSError."""
+    new = path.with_name(f".{path.name}-unfinished")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    shutil.rmtree(path, ignore_errors=True)
+    new.rename(path)

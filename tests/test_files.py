@@ -1,8 +1,8 @@
-"""Writing a file in one step."""
+"""Writing a file, or a folder of them, in one step."""
 
 import pytest
 
-from model_zoo.files import replacing
+from model_zoo.files import replacing, replacing_folder
 
 
 def test_the_new_file_takes_the_old_one_s_place(tmp_path):
@@ -32,3 +32,22 @@ def test_the_old_file_stays_when_the_writing_stops(tmp_path, stop):
         stopped()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_takes_the_old_one_s_place_once_the_block_is_through(tmp_path):
+    path = tmp_path / "made" / "alpha"
+    for name in ("one", "two"):
+        with replacing_folder(path) as folder:
+            (folder / name).touch()
+            assert folder.name.startswith("."), "a scan of the exports passes it over"
+        assert [file.name for file in path.iterdir()] == [name]
+
+    def stopped():
+        with replacing_folder(path) as folder:
+            (folder / "three").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert [file.name for file in path.iterdir()] == ["two"]
+    assert list(path.parent.iterdir()) == [path]

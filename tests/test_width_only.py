@@ -152,6 +152,17 @@ def test_width_separates_what_width_separates(films, tmp_path):
     assert card.data.test_read == ()
 
 
+def test_an_earlier_one_stays_until_the_new_one_is_whole(films, tmp_path, monkeypatch):
+    folder = export_width_only(tmp_path / "exports").folder
+    (folder / "predictions" / "chest_xray-test.csv").write_text("rows of evaluate")
+    before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+    monkeypatch.setattr("train.width_only.write_card", lambda *_: (_ for _ in ()).throw(OSError("no room")))
+    with pytest.raises(OSError, match="no room"):
+        export_width_only(tmp_path / "exports")
+    assert list((tmp_path / "exports").iterdir()) == [folder]
+    assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")} == before
+
+
 def test_calibrated_on_the_validation_films(films, tmp_path):
     rng = np.random.default_rng(0)
     for path in sorted(films.rglob("*.png")):

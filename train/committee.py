@@ -8,7 +8,6 @@ a heatmap scale of its own, from the validation images that every member held ou
 
 import dataclasses
 import re
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from model_zoo.calibration import calibrated
 from model_zoo.card import Card, Committee, Data, Heatmap, Threshold, Training, read_card, write_card
 from model_zoo.committee import CommitteeEngine
 from model_zoo.engine import Explanation
+from model_zoo.files import replacing_folder
 from model_zoo.predictions import read_predictions, write_predictions
 from model_zoo.registry import Export, ExportError, open_export
 from train.calibrate import fit_calibration
@@ -48,29 +48,26 @@ def make_committee(committee_id: str, member_ids: Sequence[str], root: Path) -> 
     name = f"{collection.id}-validation"
     target, entries = _target_sensitivity(members), _held_out(members, collection, name)
 
-    folder = root / f".{committee_id}-unfinished"
     card = _draft(committee_id, members, collection, entries, target)
-    explanations = _explain(CommitteeEngine(Export(folder, card, members)), collection, entries)
+    explanations = _explain(CommitteeEngine(Export(root / committee_id, card, members)), collection, entries)
     logits = np.array([explanation.logit for explanation in explanations])
     temperature, offset = fit_calibration(logits, np.array([entry.label for entry in entries]))
     temperature, offset = round(temperature, 4), round(offset, 4)
-    shutil.rmtree(folder, ignore_errors=True)
     probabilities = calibrated(logits + offset, temperature)
-    write_predictions(prediction_rows(entries, probabilities), folder / "predictions" / f"{name}.csv")
-    rows = read_predictions(folder / "predictions" / f"{name}.csv")
-    threshold = operating_point(rows, target, name)
-    card = dataclasses.replace(
-        card,
-        heatmap=heatmap_of(None, explanations),
-        temperature=temperature,
-        threshold=threshold,
-        committee=dataclasses.replace(card.committee, offset=offset),
-        training=dataclasses.replace(card.training, seconds=round(time.perf_counter() - started, 1)),
-        metrics={name: evaluation.summarise(rows, threshold.value)},
-    )
-    write_card(card, folder / "card.json")
-    shutil.rmtree(root / committee_id, ignore_errors=True)
-    folder.rename(root / committee_id)
+    with replacing_folder(root / committee_id) as folder:
+        write_predictions(prediction_rows(entries, probabilities), folder / "predictions" / f"{name}.csv")
+        rows = read_predictions(folder / "predictions" / f"{name}.csv")
+        threshold = operating_point(rows, target, name)
+        card = dataclasses.replace(
+            card,
+            heatmap=heatmap_of(None, explanations),
+            temperature=temperature,
+            threshold=threshold,
+            committee=dataclasses.replace(card.committee, offset=offset),
+            training=dataclasses.replace(card.training, seconds=round(time.perf_counter() - started, 1)),
+            metrics={name: evaluation.summarise(rows, threshold.value)},
+        )
+        write_card(card, folder / "card.json")
     return Export(root / committee_id, card, members)
 
 

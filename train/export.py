@@ -26,6 +26,7 @@ from model_zoo.calibration import calibrated
 from model_zoo.card import Card, Data, Heatmap, Threshold, Training, Weights, write_card
 from model_zoo.committee import open_engine
 from model_zoo.engine import Engine, Explanation
+from model_zoo.files import replacing_folder
 from model_zoo.operating import at_sensitivity
 from model_zoo.predictions import COLUMNS, read_predictions, write_predictions
 from model_zoo.registry import Export, ExportError, sha256_of
@@ -63,9 +64,6 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     collection = open_collection(recipe.collection)
     listed = json.loads((run / "split.json").read_text())
     split = {part: entries_of(collection, ids) for part, ids in listed.items()}
-    folder = root / f".{recipe.id}-unfinished"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     validation = load_images(collection, split["validation"], recipe.input_side, recipe.channels)
 
     network = keras.models.load_model(run / "trained.keras", compile=False)
@@ -76,38 +74,37 @@ def export(recipe: Recipe, run: Path, root: Path) -> Export:
     # Not rounded, as rounding moves all answers to one side: the calibration undoes that too.
     bias = network.layers[-1].bias
     bias.assign(bias + offset)
-    path = folder / "model.keras"
-    network.save(path)
-    compress(path)
+    with replacing_folder(root / recipe.id) as folder:
+        path = folder / "model.keras"
+        network.save(path)
+        compress(path)
 
-    card = _draft(recipe, run, path, network.count_params(), {**split, "test": collection.entries("test")})
-    engine = Engine(Export(folder, card))
-    starts = tqdm(
-        range(0, len(validation.images), PREDICTED), desc=f"{recipe.id}, heatmaps", unit="batch", mininterval=1
-    )
-    blocks = (validation.images[start : start + PREDICTED] for start in starts)
-    explanations = [explanation for block in blocks for explanation in engine.explain(block)]
-    logits = np.array([explanation.logit for explanation in explanations])
-    temperature = round(temperature, 4)
-    name = f"{recipe.collection}-validation"
-    rows = prediction_rows(validation.entries, calibrated(logits, temperature))
-    write_predictions(rows, folder / "predictions" / f"{name}.csv")
-    rows = read_predictions(folder / "predictions" / f"{name}.csv")
-    threshold = operating_point(rows, recipe.target_sensitivity, name)
-    shift = roc_auc_score(validation.labels, logits) - roc_auc_score(validation.labels, before)
-    card = dataclasses.replace(
-        card,
-        heatmap=heatmap_of(recipe.heatmap_layer, explanations),
-        temperature=temperature,
-        threshold=threshold,
-        weights=dataclasses.replace(card.weights, auroc_shift=round(float(shift), 6)),
-        metrics={name: evaluation.summarise(rows, threshold.value)},
-    )
-    write_card(card, folder / "card.json")
-    shutil.copy(run / "history.csv", folder / "history.csv")
-    write_samples(recipe, folder)
-    shutil.rmtree(root / recipe.id, ignore_errors=True)
-    folder.rename(root / recipe.id)
+        card = _draft(recipe, run, path, network.count_params(), {**split, "test": collection.entries("test")})
+        engine = Engine(Export(folder, card))
+        starts = tqdm(
+            range(0, len(validation.images), PREDICTED), desc=f"{recipe.id}, heatmaps", unit="batch", mininterval=1
+        )
+        blocks = (validation.images[start : start + PREDICTED] for start in starts)
+        explanations = [explanation for block in blocks for explanation in engine.explain(block)]
+        logits = np.array([explanation.logit for explanation in explanations])
+        temperature = round(temperature, 4)
+        name = f"{recipe.collection}-validation"
+        rows = prediction_rows(validation.entries, calibrated(logits, temperature))
+        write_predictions(rows, folder / "predictions" / f"{name}.csv")
+        rows = read_predictions(folder / "predictions" / f"{name}.csv")
+        threshold = operating_point(rows, recipe.target_sensitivity, name)
+        shift = roc_auc_score(validation.labels, logits) - roc_auc_score(validation.labels, before)
+        card = dataclasses.replace(
+            card,
+            heatmap=heatmap_of(recipe.heatmap_layer, explanations),
+            temperature=temperature,
+            threshold=threshold,
+            weights=dataclasses.replace(card.weights, auroc_shift=round(float(shift), 6)),
+            metrics={name: evaluation.summarise(rows, threshold.value)},
+        )
+        write_card(card, folder / "card.json")
+        shutil.copy(run / "history.csv", folder / "history.csv")
+        write_samples(recipe, folder)
     return Export(root / recipe.id, card)
 
 

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 from model_zoo.card import read_card
+from model_zoo.files import replacing_folder
 from model_zoo.registry import Export, ExportError, open_export
 from train.export import evaluate, export
 from train.recipe import Recipe, completed, split_repeat
@@ -35,8 +36,7 @@ def keep_repeat(recipe: Recipe, run: Path, root: Path) -> Export:
         raise ExportError(f"Expected a repeat that started from {expected}. Received: one from {began}.")
     evaluate(repeat, recipe.collection)
     kept = model.folder / "repeats" / recipe.id
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
-    shutil.copy(repeat.folder / "card.json", kept)
-    shutil.copytree(repeat.folder / "predictions", kept / "predictions")
+    with replacing_folder(kept) as folder:
+        shutil.copy(repeat.folder / "card.json", folder)
+        shutil.copytree(repeat.folder / "predictions", folder / "predictions")
     return Export(kept, read_card(kept / "card.json"))

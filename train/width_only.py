@@ -12,7 +12,6 @@ calibration, and gets the share of pneumonia among the training images.
 
 import os
 import platform
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from model_zoo import evaluation
 from model_zoo.card import Card, Training, write_card
+from model_zoo.files import replacing_folder
 from model_zoo.predictions import read_predictions, write_predictions
 from model_zoo.registry import Export
 from train.calibrate import fit_calibration
@@ -37,7 +37,8 @@ ID, SPLIT_AS = "width-only", "cnn11"
 
 
 def export_width_only(root: Path) -> Export:
-    """Fit, and write root/width-only in place of an earlier one. Raises as image_size.log_widths(), before writing."""
+    """Fit, and write root/width-only, replacing an earlier one only once the new one is complete. Raises as
+    image_size.log_widths()."""
     started = time.perf_counter()
     recipe = load_recipe(SPLIT_AS)
     collection = open_collection(recipe.collection)
@@ -45,46 +46,46 @@ def export_width_only(root: Path) -> Export:
     formula, temperature = _fit(collection, training, validation)
     rows = prediction_rows(validation, probabilities(formula, temperature, log_widths(collection, validation)))
 
-    folder, name = root / ID, f"{recipe.collection}-validation"
-    shutil.rmtree(folder, ignore_errors=True)
-    write_predictions(rows, folder / "predictions" / f"{name}.csv")
-    rows = read_predictions(folder / "predictions" / f"{name}.csv")
-    threshold = operating_point(rows, recipe.target_sensitivity, name)
-    card = Card(
-        id=ID,
-        title="Image width alone",
-        summary="No network: it is told how wide the file of a film is, and sees no pixel of it. What it gets "
-        "right can be had without looking at a lung.",
-        architecture="logistic regression on the logarithm of the width",
-        side=None,
-        channels=None,
-        heatmap=None,
-        temperature=temperature,
-        threshold=threshold,
-        weights=None,
-        data=data_of(recipe, {"training": training, "validation": validation, "test": collection.entries("test")}),
-        recipe={
-            "split_as": SPLIT_AS,
-            "validation_share": recipe.validation_share,
-            "seed": recipe.seed,
-            "target_sensitivity": recipe.target_sensitivity,
-            **formula,
-        },
-        training=Training(
-            device=f"{os.cpu_count()} CPU cores ({platform.machine()})",
-            seconds=round(time.perf_counter() - started, 1),
-            epochs=0,
-            versions={"python": platform.python_version(), "scikit-learn": sklearn.__version__},
-        ),
-        limits=(
-            "Sees no pixel: it cannot be asked about an X-ray, and there is no place in one that it looked at.",
-            "Knows how the files of this collection were cut, and nothing else.",
-            *_unknown_widths(formula),
-        ),
-        metrics={name: evaluation.summarise(rows, threshold.value)},
-    )
-    write_card(card, folder / "card.json")
-    return Export(folder, card)
+    name = f"{recipe.collection}-validation"
+    with replacing_folder(root / ID) as folder:
+        write_predictions(rows, folder / "predictions" / f"{name}.csv")
+        rows = read_predictions(folder / "predictions" / f"{name}.csv")
+        threshold = operating_point(rows, recipe.target_sensitivity, name)
+        card = Card(
+            id=ID,
+            title="Image width alone",
+            summary="No network: it is told how wide the file of a film is, and sees no pixel of it. What it gets "
+            "right can be had without looking at a lung.",
+            architecture="logistic regression on the logarithm of the width",
+            side=None,
+            channels=None,
+            heatmap=None,
+            temperature=temperature,
+            threshold=threshold,
+            weights=None,
+            data=data_of(recipe, {"training": training, "validation": validation, "test": collection.entries("test")}),
+            recipe={
+                "split_as": SPLIT_AS,
+                "validation_share": recipe.validation_share,
+                "seed": recipe.seed,
+                "target_sensitivity": recipe.target_sensitivity,
+                **formula,
+            },
+            training=Training(
+                device=f"{os.cpu_count()} CPU cores ({platform.machine()})",
+                seconds=round(time.perf_counter() - started, 1),
+                epochs=0,
+                versions={"python": platform.python_version(), "scikit-learn": sklearn.__version__},
+            ),
+            limits=(
+                "Sees no pixel: it cannot be asked about an X-ray, and there is no place in one that it looked at.",
+                "Knows how the files of this collection were cut, and nothing else.",
+                *_unknown_widths(formula),
+            ),
+            metrics={name: evaluation.summarise(rows, threshold.value)},
+        )
+        write_card(card, folder / "card.json")
+    return Export(root / ID, card)
 
 
 def _fit(collection: Collection, training: Sequence[Entry], validation: Sequence[Entry]) -> tuple[dict, float]:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from cases.collections import open_collection
 from cases.collections.base import Collection, Entry
 from model_zoo.card import write_card
+from model_zoo.files import replacing_folder
 from model_zoo.lungs.card import Gate, LungCard, read_lung_card
 from model_zoo.lungs.regions import confidence, without_fragments
 from model_zoo.lungs.rows import COLUMNS, FILM, dice, hausdorff95, read_rows, rows_path, summarise
@@ -46,38 +47,34 @@ def export(run: Path, folder: Path) -> LungCard:
     settings = environment["settings"]
     collection = open_collection(settings["collection"])
     validation = entries_of(collection, split["validation"])
-    unfinished = folder.with_name(f".{folder.name}-unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     network = keras.models.load_model(run / "trained.keras", compile=False)
     network.set_weights([round_mantissa(weight, MANTISSA_BITS) for weight in network.get_weights()])
-    path = unfinished / "model.keras"
-    network.save(path)
-    compress(path)
-    shutil.copy(run / "history.csv", unfinished / "history.csv")
+    with replacing_folder(folder) as unfinished:
+        path = unfinished / "model.keras"
+        network.save(path)
+        compress(path)
+        shutil.copy(run / "history.csv", unfinished / "history.csv")
 
-    card = LungCard(
-        title="Lung fields",
-        architecture="a U-Net that works at half its input's resolution",
-        side=settings["side"],
-        gate=Gate(0.0, 0.0, "none yet", "none"),
-        sha256=sha256_of(path),
-        bytes=path.stat().st_size,
-        parameters=network.count_params(),
-        mantissa_bits=MANTISSA_BITS,
-        licence=f"{collection.licence}; {MASKS_LICENCE}",
-        counts={part: len(ids) for part, ids in split.items()},
-        recipe=settings,
-        device=environment["device"],
-        versions=environment["versions"],
-    )
-    write_card(card, unfinished / "card.json")
-    name = f"{collection.id}-validation"
-    gate = _gate(LungSegmenter(unfinished), collection, validation, name)
-    write_card(dataclasses.replace(card, gate=gate), unfinished / "card.json")
-    _measure(unfinished, collection, validation, name)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+        card = LungCard(
+            title="Lung fields",
+            architecture="a U-Net that works at half its input's resolution",
+            side=settings["side"],
+            gate=Gate(0.0, 0.0, "none yet", "none"),
+            sha256=sha256_of(path),
+            bytes=path.stat().st_size,
+            parameters=network.count_params(),
+            mantissa_bits=MANTISSA_BITS,
+            licence=f"{collection.licence}; {MASKS_LICENCE}",
+            counts={part: len(ids) for part, ids in split.items()},
+            recipe=settings,
+            device=environment["device"],
+            versions=environment["versions"],
+        )
+        write_card(card, unfinished / "card.json")
+        name = f"{collection.id}-validation"
+        gate = _gate(LungSegmenter(unfinished), collection, validation, name)
+        write_card(dataclasses.replace(card, gate=gate), unfinished / "card.json")
+        _measure(unfinished, collection, validation, name)
     return read_lung_card(folder)
 
 
