@@ -718,6 +718,17 @@ class TestTeacher:
             with pytest.raises(RecipeError, match="Expected the id 'cnn8' in the recipe"):
                 load_recipe("cnn8", quick)
 
+    def test_a_recipe_file_that_is_none_is_named(self, monkeypatch):
+        from train.recipes import cnn8
+
+        full = cnn8.recipe()
+        monkeypatch.setattr(cnn8, "recipe", lambda quick: dataclasses.replace(full, collection="chest_xrays"))
+        with pytest.raises(RecipeError, match=r"cnn8: expected one of the collections .*'chest_xrays'"):
+            load_recipe("cnn8")
+        monkeypatch.delattr(cnn8, "recipe")
+        with pytest.raises(RecipeError, match=r"cnn8\.py: expected a function recipe"):
+            load_recipe("cnn8")
+
     @pytest.mark.parametrize("change", [{"seed": 99}, {"validation_share": 0.5}, {"random_test_share": 0.25}])
     def test_one_that_learnt_from_other_images_is_refused_before_any_is_read(self, teacher, tmp_path, change):
         with (

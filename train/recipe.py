@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 
+from cases.collections import COLLECTIONS
 from model_zoo.card import Reference
 
 # What every model trained on the Kermany films must say of itself.
@@ -292,17 +293,24 @@ def split_repeat(model_id: str) -> tuple[str, str]:
 def load_recipe(model_id: str, quick: bool = False) -> Recipe:
     """The recipe of that id. "<id>-repeat-<n>" is the recipe <id> again, on the same split with other draws.
 
-    Raises RecipeError for an id without a recipe file, and for a file whose recipe has another id: its export would
-    take the place of that model's."""
+    Raises RecipeError for an id without a recipe file, for a file without recipe(), and for one whose recipe has an
+    unknown collection or another id: its export would take the place of that model's."""
     name, repeat = split_repeat(model_id)
     if name not in recipe_ids() or (model_id != name and not re.fullmatch("[1-9][0-9]*", repeat)):
         raise RecipeError(
             f"Expected one of the recipes {', '.join(recipe_ids())}, or a repeat of one, such as "
             f"{recipe_ids()[0]}-repeat-1. Received: {model_id!r}."
         )
-    recipe = importlib.import_module(f"train.recipes.{name.replace('-', '_')}").recipe(quick)
+    module = importlib.import_module(f"train.recipes.{name.replace('-', '_')}")
+    if not hasattr(module, "recipe"):
+        raise RecipeError(f"{module.__file__}: expected a function recipe(quick=False). Received: a file without it.")
+    recipe = module.recipe(quick)
     if recipe.id != name:
         raise RecipeError(f"Expected the id {name!r} in the recipe of that file. Received: {recipe.id!r}.")
+    if recipe.collection not in COLLECTIONS:
+        raise RecipeError(
+            f"{name}: expected one of the collections {', '.join(COLLECTIONS)}. Received: {recipe.collection!r}."
+        )
     if not repeat:
         return recipe
     return replace(recipe, id=model_id, title=f"{recipe.title}, repeat {int(repeat)}", repeat=int(repeat))
